@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * domain.h - struct domain and struct vcpu: the core's own view of a machine. Private to the core,
+ * its chips and the vendors; callers outside use hvm/hvm.h.
+ *
+ * Locking: d->lock serialises the p2m's writers and configuration; each chip has a spin lock of its
+ * own (taken from timer callbacks too); vcpu fields belong to the vcpu's thread, except those said
+ * to be atomic. Order: d->lock, then a chip's lock, then nothing: a chip calls another chip only
+ * after it dropped its own lock, but for vioapic and vpic, which call into vlapic with it held.
+ */
+#ifndef HVM_DOMAIN_H
+#define HVM_DOMAIN_H
+
+#include "core/hvm_function_table.h"
+#include "mm/p2m.h"
+#include "os/hvm_os.h"
+
+struct vlapic;
+struct vioapic;
+struct vpic;
+struct vpit;
+struct vrtc;
+struct vhpet;
+struct vpmtmr;
+
+/* One line a counter; the order is the order of hvm_vcpu_stats(). */
+#define HVM_STATS(X) \
+	X(exits) X(pio) X(mmio) X(ioreq) X(bufioreq) X(doorbell) X(hlt) X(cpuid) X(rdmsr) X(wrmsr) \
+	X(interrupts) X(exceptions) X(nmi) X(kicks) X(tlb_miss) X(tlb_flush) X(block_decode) \
+	X(block_invalidate)
+
+struct hvm_stats {
+#define HVM_STAT(name) uint64_t name;
+#define X(name) HVM_STAT(name)
+	HVM_STATS(X)
+#undef X
+#undef HVM_STAT
+};
+
+/* Accesses of one instruction that ioemu has already served; see core/ioreq.c. */
+#define HVM_IO_REPLAY_MAX 16
+struct hvm_io_access {
+	uint64_t address;
+	uint64_t data;
+	uint8_t type;
+	uint8_t is_write;
+	uint8_t size;
+	uint8_t pad[5];
+};
+
+struct hvm_io_replay {
+	uint32_t done; /* accesses served, kept until the instruction retires */
+	uint32_t next; /* the one that the instruction will ask for next */
+	struct hvm_io_access access[HVM_IO_REPLAY_MAX];
+	uint32_t bulk_count; /* elements served of a string I/O request, 0: none waits */
+	uint32_t pad;
+};
+
+struct vcpu {
+	struct domain *domain;
+	unsigned int id; /* also its initial APIC id */
+	uint32_t activity; /* enum hvm_activity; atomic, others read it */
+	struct vlapic *vlapic;
+	void *vendor; /* the vendor's own part */
+	/* Atomic requests from other threads: HVM_REQ_*. */
+	uint32_t requests;
+	uint32_t user_kick; /* atomic: leave hvm_vcpu_run() with HVM_EXIT_INTR */
+	struct hvm_os_waiter waiter;
+	struct hvm_event reinject; /* an event whose delivery must be tried again */
+	struct hvm_ioreq_page *ioreq_page;
+	struct hvm_io_replay replay;
+	uint64_t tsc_offset; /* guest TSC = host TSC scaled + offset */
+	uint64_t msr_pat, msr_misc_enable;
+	struct hvm_stats stats;
+};
+
+#define HVM_REQ_NMI   0x1u
+#define HVM_REQ_INIT  0x2u
+#define HVM_REQ_SIPI  0x4u /* vector in bits 15:8 of requests */
+#define HVM_REQ_EVENT 0x8u /* look at pending interrupts */
+
+struct domain {
+	char name[64];
+	struct hvm_domain_config config;
+	const struct hvm_function_table *ops;
+	void *vendor;
+	struct hvm_os_mutex lock;
+	struct p2m p2m;
+	unsigned int vcpu_count;
+	struct vcpu *vcpu[HVM_MAX_VCPUS];
+	struct vioapic *vioapic;
+	struct vpic *vpic;
+	struct vpit *vpit;
+	struct vrtc *vrtc;
+	struct vhpet *vhpet;
+	struct vpmtmr *vpmtmr;
+	struct hvm_intercepts *intercepts; /* core/intercept.c */
+	struct hvm_bufioreq_page *bufioreq;
+	struct hvm_os_spinlock bufioreq_lock;
+	/* Guest time: hvm_domain_now_ns() stands still while paused. */
+	uint64_t time_offset_ns;
+	uint64_t paused_at_ns; /* 0: running */
+	uint32_t crashed;      /* atomic */
+	uint32_t triple_fault; /* atomic */
+	char crash_reason[256];
+};
+
+/* -- core/domain.c, core/vcpu.c: services that chips and vendors call ---------------------------- */
+
+/* Guest time in ns since the domain's start; the clock of all its chips. */
+uint64_t hvm_domain_now_ns(const struct domain *d);
+/* hvm_os clock value at which guest time will be @guest_ns. For arming timers. */
+uint64_t hvm_domain_deadline_ns(const struct domain *d, uint64_t guest_ns);
+/* hvm_domain_crash - end this domain, never the host. The first reason is kept. */
+void hvm_domain_crash(struct domain *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Wake or interrupt @v so that it looks at requests and pending interrupts. Any thread. */
+void hvm_vcpu_request(struct vcpu *v, uint32_t request);
+/* Guest TSC now. The TSC counts at HVM_TSC_KHZ-invariant rate = host's. */
+uint64_t hvm_vcpu_rdtsc(struct vcpu *v);
+uint64_t hvm_tsc_khz(const struct domain *d);
+
+/* -- core/intercept.c: in-core devices ------------------------------------------------------------- */
+
+/* Handler of an in-core port or memory range. offset from the start of the range; size 1, 2, 4, 8. */
+typedef int (*hvm_io_read_fn)(struct vcpu *v, void *dev, uint64_t offset, unsigned int size,
+			      uint64_t *ret);
+typedef int (*hvm_io_write_fn)(struct vcpu *v, void *dev, uint64_t offset, unsigned int size,
+			       uint64_t value);
+/*
+ * One range of an in-core device. Handlers return 0, or -HVM_EOPNOTSUPP to let the access go to
+ * ioemu. Registered once at domain creation, before vcpus run.
+ */
+struct hvm_intercept {
+	uint64_t base;
+	uint64_t bytes;
+	hvm_io_read_fn read;
+	hvm_io_write_fn write;
+	void *dev;
+};
+int hvm_pio_register(struct domain *d, const struct hvm_intercept *r);
+int hvm_mmio_register(struct domain *d, const struct hvm_intercept *r);
+
+/*
+ * The bottom level: what vendors call. 0 done; -HVM_EAGAIN: the ioreq page holds a request, return
+ * to ioemu and run the instruction again afterwards.
+ */
+int hvm_pio_read(struct vcpu *v, uint16_t port, unsigned int size, uint32_t *ret);
+int hvm_pio_write(struct vcpu *v, uint16_t port, unsigned int size, uint32_t value);
+int hvm_pio_read_rep(struct vcpu *v, uint16_t port, unsigned int size, unsigned int count, void *buf);
+int hvm_pio_write_rep(struct vcpu *v, uint16_t port, unsigned int size, unsigned int count,
+		      const void *buf);
+int hvm_mmio_read(struct vcpu *v, gpa_t gpa, unsigned int size, uint64_t *ret);
+int hvm_mmio_write(struct vcpu *v, gpa_t gpa, unsigned int size, uint64_t value);
+/*
+ * The instruction that made the accesses has retired (or faulted): forget what was served for it.
+ * Vendors call it after each instruction for which v->replay.done is not 0.
+ */
+void hvm_io_retire(struct vcpu *v);
+
+/* -- core/cpuid.c, core/msr.c ------------------------------------------------------------------------ */
+
+/* What hvm_cpuid() must know of the vcpu's state. */
+struct hvm_cpuid_state {
+	bool paging; /* CR0.PG: hides the hypervisor leaves that SeaBIOS looks for */
+	bool osxsave;
+	uint64_t xcr0;
+};
+void hvm_cpuid(struct vcpu *v, const struct hvm_cpuid_state *s, uint32_t leaf, uint32_t subleaf,
+	       uint32_t out[4]);
+/*
+ * MSRs that belong to the core (APIC base, x2APIC, TSC, TSC deadline, MTRR, PAT, microcode, misc,
+ * hypercall page). -HVM_EINVAL: #GP; -HVM_ENOENT: not the core's.
+ */
+int hvm_msr_read(struct vcpu *v, uint32_t index, uint64_t *ret);
+int hvm_msr_write(struct vcpu *v, uint32_t index, uint64_t value);
+/* Xen-compatible hypercall for SeaBIOS; gpr: 16 registers, result in gpr[0]. False: #UD. */
+bool hvm_hypercall(struct vcpu *v, uint64_t gpr[16]);
+
+/* -- core/event.c ------------------------------------------------------------------------------------- */
+
+/* Is there anything that would wake @v from HLT? Any thread. */
+bool hvm_event_pending(struct vcpu *v);
+/* Inject the highest-priority event that can be injected; else ask for a window. 0 or -errno. */
+int hvm_event_assist(struct vcpu *v);
+
+#endif

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * p2m.h - guest physical memory: which gpa is RAM, ROM or MMIO, and where it lives in the caller.
+ * A sorted array of ranges, replaced whole on change (readers see the old or the new one), and a
+ * per-page byte of flags for decoded code and dirty logging.
+ */
+#ifndef HVM_P2M_H
+#define HVM_P2M_H
+
+#include "hvm/hvm.h"
+#include "os/hvm_os.h"
+
+#define P2M_MAX_RANGES 64
+
+struct p2m_range {
+	gpa_t gpa;
+	uint64_t bytes;
+	uint8_t *hva;
+	uint32_t type; /* enum hvm_mem_type, RAM or ROM; MMIO is what no range covers */
+	uint32_t pad;
+	/* One byte a page, P2M_PAGE_*; atomic. */
+	uint8_t *page_flags;
+};
+
+#define P2M_PAGE_CODE  0x01u /* holds decoded code: writes must be seen (soft) */
+#define P2M_PAGE_DIRTY 0x02u /* written since the last sync; meaningful while logging is on */
+
+struct p2m_map {
+	unsigned int count;
+	struct p2m_range range[P2M_MAX_RANGES];
+};
+
+struct p2m {
+	struct p2m_map *map; /* atomic pointer; old maps are freed with the domain */
+	struct p2m_map *retired[256];
+	unsigned int retired_count;
+	uint32_t dirty_logging; /* atomic */
+};
+
+struct domain;
+
+int p2m_init(struct p2m *p);
+void p2m_fini(struct p2m *p);
+/* p2m_map/unmap - as hvm_domain_map(); caller holds the domain's lock and then calls p2m_changed. */
+int p2m_map(struct p2m *p, gpa_t gpa, uint64_t bytes, enum hvm_mem_type type, void *hva);
+int p2m_unmap(struct p2m *p, gpa_t gpa, uint64_t bytes);
+/* p2m_lookup - the range that holds @gpa, or NULL (MMIO). Lock-free; binary search. */
+const struct p2m_range *p2m_lookup(const struct p2m *p, gpa_t gpa);
+
+/* Host address of @gpa within its range. */
+static inline uint8_t *p2m_range_hva(const struct p2m_range *r, gpa_t gpa)
+{
+	return r->hva + (gpa - r->gpa);
+}
+
+static inline uint8_t *p2m_range_flags(const struct p2m_range *r, gpa_t gpa)
+{
+	return r->page_flags + ((gpa - r->gpa) >> HVM_PAGE_SHIFT);
+}
+
+/* p2m_copy_from/to - guest memory in and out by gpa, across pages. -HVM_EFAULT: not RAM (ROM: read). */
+int p2m_copy_from(const struct p2m *p, gpa_t gpa, void *buf, size_t bytes);
+int p2m_copy_to(const struct p2m *p, gpa_t gpa, const void *buf, size_t bytes);
+
+#endif
