@@ -30,6 +30,43 @@ enum x86_op {
  * MOV_TO_CR/DR: RR dst = control register, src = GPR; MOV_FROM_CR/DR: dst = GPR, src = CR.
  * MOV_TO_SEG/LDS/LSS...: dst = segment; MOV_FROM_SEG: src = segment; PUSH_SEG src, POP_SEG dst (form R).
  * x87 register forms: RR with dst/src stack indexes. LxDT, INVLPG, FXSAVE...: M.
+ *
+ * In more detail (ops.def has every row):
+ * imm: arithmetic, MOV, PUSH: sign-extended from its encoded size, bytes too; shift counts, bit
+ *   numbers, ports, INT, AAM, RET n and SSE selectors: zero-extended.
+ * LDS/LES/LFS/LGS/LSS: RM, dst = segment, src = the GPR that takes the offset. XCHG 91..97: RR with
+ *   dst = 0. A segment register is 0..5; MOV to CS and segments 6, 7 are INVALID, as are CR1, CR5..7,
+ *   CR9..15 and DR8..15 (DR4 and DR5 are not: CR4.DE decides).
+ * MOV_FROM_SEG, SLDT, STR, SMSW to memory: osize 1 (two bytes whatever the prefixes); to a register:
+ *   the effective operand size. MOV_TO_SEG, LLDT, LTR, LMSW, VERR, VERW: osize 1.
+ * MOV_*_CR/DR, LxDT, SxDT, INVPCID: osize 3 in 64-bit code, else 2. SxDT and LxDT have msize 10 or 6.
+ *   In 16-bit LGDT without 66 only 24 bits of base count: code size and X86_F_66 tell.
+ * FXSAVE, FXRSTOR, XSAVE, XSAVEOPT, XRSTOR: osize 3 with REX.W (the ...64 forms), else 2.
+ * SYSRET, SYSEXIT, IRET, RETF, far JMP/CALL: effective operand size (3 only with REX.W).
+ * INVPCID: RM, dst = the GPR with the type. CMPXCHG8B: osize 2, msize 8; CMPXCHG16B: 3, 16.
+ * Strings, XLAT, MASKMOVQ/DQU, MONITOR: seg is DS or the override, asize counts, msize 0.
+ * NOP, PREFETCH, UD keep the form of their ModRM (R, M, RR, RM): handlers take any form.
+ * TZCNT and LZCNT are BSF and BSR with rep F3, as on processors without BMI1/ABM.
+ * x87: register forms have osize 4. FADD ST0,STi: dst 0, src i; FADD STi,ST0 and the ...P forms:
+ *   dst i, src 0 (FSUB: dst = dst - src, FSUBR: dst = src - dst). FXCH, FCOM*, FUCOM*, FCMOVCC: dst 0,
+ *   src i; FCOMPP, FUCOMPP: dst 0, src 1. FLD: dst 0, src i (before the push). FST, FSTP: dst i, src 0.
+ *   FFREE, FFREEP: R with dst = i. FNSTSW_AX: R with dst = 0, osize 1. All others without operand: NONE.
+ *   FLDENV, FNSTENV, FRSTOR, FNSAVE: osize 1 (16-bit format) or 2; msize 14, 28, 94 or 108.
+ * MMX and SSE: osize 3 for MMX, 4 for XMM operations; mixed ones as follows.
+ *   MOVD/MOVQ (0F 6E, 7E; GPR or memory): osize 2 (MOVD) or 3 (MOVQ); X86_F_66 set: XMM, else MMX.
+ *     6E: RR/RM with dst = vector. 7E: RR/MR with src = vector; RR of both is told apart by opcode.
+ *   MOVQ_LOAD (0F 6F, F3 0F 7E): RR/RM. MOVQ_STORE (0F 7F, 66 0F D6): RR/MR. osize 3 MMX, 4 XMM.
+ *   MOVDQA, MOVUPS, MOVSS, ...: loads RR/RM, stores RR/MR (RR of either: dst and src are right).
+ *   MOVLPS, MOVHPS, MOVLPD, MOVHPD: RM (load) or MR (store), msize 8.
+ *   PMOVMSKB, PEXTRW (0F C5), PINSRW: osize 2, X86_F_66 tells XMM from MMX. PEXTRW 0F 3A 15, PEXTRB,
+ *     EXTRACTPS: osize 2, XMM, RRI/MRI with msize 2, 1, 4. PEXTRD, PINSRD: osize 2 or, with REX.W, 3.
+ *     PINSRB: osize 2, RRI/RMI, msize 1. MOVMSKPS/PD: osize 2.
+ *   CVTSI2SS/SD, CVT[T]SS2SI, CVT[T]SD2SI: osize of the GPR (REX.W: 3, else 2).
+ *   CVTPI2PS/PD, CVT[T]PS2PI, CVT[T]PD2PI, MOVQ2DQ, MOVDQ2Q: osize 4; the operation says which
+ *     side is MMX.
+ *   PSLLW ... by immediate: RI. BLENDVPS, BLENDVPD, PBLENDVB: RR/RM, XMM0 implied.
+ *   MOVNTI: MR. INSERTPS: RRI/RMI with msize 4.
+ * X86_F_ENDS: all jumps, calls, returns, INTs, loops, SYSCALL and kin, HLT, RSM, UD and INVALID.
  */
 enum x86_form {
 	X86_FORM_NONE,
