@@ -59,9 +59,13 @@ struct hvm_builder_params {
 	unsigned int vcpus; /* 1 to HVM_MAX_VCPUS, as the domain has them */
 	const char *uuid;   /* "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx" */
 
-	const char *hvmloader_path; /* hvmloader.elf of this build */
+	const char *hvmloader_path; /* hvmloader.bin of this build */
 	const char *bios_path;	    /* SeaBIOS with CONFIG_XEN: bios-256k.bin */
-	const char *vgabios_path;   /* NULL: no VGABIOS */
+	/*
+	 * Checked only (NULL: no VGABIOS). The VGA device shows this file in its PCI expansion ROM
+	 * BAR: there hvmloader and SeaBIOS find it and run it from 0xc0000.
+	 */
+	const char *vgabios_path;
 
 	enum hvm_boot_kind boot;
 	enum hvm_boot_device order[HVM_BOOT_ORDER_MAX]; /* firmware: first tried first */
