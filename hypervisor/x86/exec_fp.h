@@ -17,28 +17,28 @@
 #define X86_FP_UE 0x10u
 #define X86_FP_PE 0x20u
 
-#define X86_FSW_EXC  0x003fu
-#define X86_FSW_SF   0x0040u /* stack fault */
-#define X86_FSW_ES   0x0080u /* an unmasked exception is pending */
-#define X86_FSW_C0   0x0100u
-#define X86_FSW_C1   0x0200u
-#define X86_FSW_C2   0x0400u
-#define X86_FSW_TOP  0x3800u
-#define X86_FSW_C3   0x4000u
-#define X86_FSW_B    0x8000u /* mirrors ES */
-#define X86_FSW_CC   (X86_FSW_C0 | X86_FSW_C1 | X86_FSW_C2 | X86_FSW_C3)
+#define X86_FSW_EXC	  0x003fu
+#define X86_FSW_SF	  0x0040u /* stack fault */
+#define X86_FSW_ES	  0x0080u /* an unmasked exception is pending */
+#define X86_FSW_C0	  0x0100u
+#define X86_FSW_C1	  0x0200u
+#define X86_FSW_C2	  0x0400u
+#define X86_FSW_TOP	  0x3800u
+#define X86_FSW_C3	  0x4000u
+#define X86_FSW_B	  0x8000u /* mirrors ES */
+#define X86_FSW_CC	  (X86_FSW_C0 | X86_FSW_C1 | X86_FSW_C2 | X86_FSW_C3)
 #define X86_FSW_TOP_SHIFT 11
 
-#define X86_FCW_INIT	0x037fu
+#define X86_FCW_INIT	 0x037fu
 #define X86_FCW_WRITABLE 0x1f3fu
-#define X86_FCW_FIXED	0x0040u /* reads as one */
+#define X86_FCW_FIXED	 0x0040u /* reads as one */
 
-#define X86_MXCSR_FLAGS	  0x003fu
-#define X86_MXCSR_MASKS	  0x1f80u
-#define X86_MXCSR_CONTROL 0xffc0u
+#define X86_MXCSR_FLAGS	     0x003fu
+#define X86_MXCSR_MASKS	     0x1f80u
+#define X86_MXCSR_CONTROL    0xffc0u
 #define X86_MXCSR_MASK_SHIFT 7
-#define X86_MXCSR_VALID	  0xffffu /* what MXCSR_MASK of FXSAVE says */
-#define X86_MXCSR_INIT	  0x1f80u
+#define X86_MXCSR_VALID	     0xffffu /* what MXCSR_MASK of FXSAVE says */
+#define X86_MXCSR_INIT	     0x1f80u
 
 static inline unsigned int x86_fpu_top(const struct x86_cpu *c)
 {
@@ -48,7 +48,7 @@ static inline unsigned int x86_fpu_top(const struct x86_cpu *c)
 /* ES and B follow from the flags and the masks. */
 static inline void x86_fpu_update_es(struct x86_fpu *f)
 {
-	f->fsw &= (uint16_t)~(X86_FSW_ES | X86_FSW_B);
+	f->fsw &= (uint16_t) ~(X86_FSW_ES | X86_FSW_B);
 	if (f->fsw & ~f->fcw & X86_FSW_EXC)
 		f->fsw |= X86_FSW_ES | X86_FSW_B;
 }

@@ -3,10 +3,10 @@
  * exec_sse.h - what the SSE and MMX handlers share: operand access, availability checks, and the
  * macros that define the register and the memory handler of an operation.
  *
- * The host has the guest's instruction set, so an operation is a "kernel": a function of two vectors
- * around the very same host instruction. MMX forms run the XMM instruction on the low quadword, so
- * that the host's x87 state is never touched.
- * Private to exec_sse_*.c and exec_fpstate.c.
+ * The host has the guest's instruction set, so an operation is a "kernel": a function of two
+ * vectors around the very same host instruction. MMX forms run the XMM instruction on the low
+ * quadword, so that the host's x87 state is never touched. Private to exec_sse_*.c and
+ * exec_fpstate.c.
  */
 #ifndef X86_EXEC_SSE_H
 #define X86_EXEC_SSE_H
@@ -28,7 +28,8 @@ static inline bool x86_sse_blocked(const struct x86_cpu *c)
 	return hvm_unlikely((c->mode & X86_MODE_NO_FPU) || !(c->cr4 & X86_CR4_OSFXSR));
 }
 
-/* -- registers ---------------------------------------------------------------------------------- */
+/* -- registers ----------------------------------------------------------------------------------
+ */
 
 static inline x86_vec x86_get_xmm(const struct x86_cpu *c, unsigned int n)
 {
@@ -51,7 +52,8 @@ static inline void x86_put_gpr(struct x86_cpu *c, const struct x86_insn *i, uint
 	c->gpr[i->dst & 15] = i->osize == 3 ? v : (uint32_t)v;
 }
 
-/* -- memory ------------------------------------------------------------------------------------- */
+/* -- memory -------------------------------------------------------------------------------------
+ */
 
 /* 16 bytes; @align: #GP(0) unless aligned, as legacy SSE instructions ask. */
 static inline bool x86_load_vec(struct x86_cpu *c, const struct x86_insn *i, bool align,
@@ -127,7 +129,8 @@ X86_DEFINE_LOAD_LO(4, 32)
 X86_DEFINE_LOAD_LO(2, 16)
 X86_DEFINE_LOAD_LO(1, 8)
 
-/* -- MMX ------------------------------------------------------------------------------------------ */
+/* -- MMX ------------------------------------------------------------------------------------------
+ */
 
 /* May an MMX instruction not run? A pending x87 exception is delivered first. */
 static inline bool x86_mmx_blocked(const struct x86_cpu *c)
@@ -171,7 +174,8 @@ static inline void x86_put_mmx(struct x86_cpu *c, unsigned int n, uint64_t v)
 			return x86_sse_refuse(c); \
 	} while (0)
 
-/* -- integer handlers: dst = kernel(dst, src), no flags, no exceptions --------------------------- */
+/* -- integer handlers: dst = kernel(dst, src), no flags, no exceptions ---------------------------
+ */
 
 #define X86_VEC_KERNEL(op, ins) \
 	static inline x86_vec k_##op(x86_vec a, x86_vec b) \
@@ -228,7 +232,8 @@ static inline void x86_put_mmx(struct x86_cpu *c, unsigned int n, uint64_t v)
 	{ X86_OP_##op, X86_FORM_RM, 3, m_##op##_rm },
 /* clang-format on */
 
-/* -- instructions with an 8-bit immediate --------------------------------------------------------- */
+/* -- instructions with an 8-bit immediate ---------------------------------------------------------
+ */
 
 /*
  * The immediate is part of the host's encoding, so each such instruction has @count stubs of
@@ -269,8 +274,7 @@ static inline void x86_put_mmx(struct x86_cpu *c, unsigned int n, uint64_t v)
 		X86_SSE_CHECK(c); \
 		if (!load(c, i, &b)) \
 			return X86_ABORT; \
-		x86_put_xmm(c, i->dst, \
-			    stub_##op((uint8_t)i->imm)(x86_get_xmm(c, i->dst), b)); \
+		x86_put_xmm(c, i->dst, stub_##op((uint8_t)i->imm)(x86_get_xmm(c, i->dst), b)); \
 		return X86_NEXT; \
 	}
 
@@ -280,7 +284,8 @@ static inline void x86_put_mmx(struct x86_cpu *c, unsigned int n, uint64_t v)
 	{ X86_OP_##op, X86_FORM_RMI, size, x_##op##_rm },
 /* clang-format on */
 
-/* -- floating point -------------------------------------------------------------------------------- */
+/* -- floating point
+ * -------------------------------------------------------------------------------- */
 
 /* Which lanes of a result can be tiny, for an unmasked underflow. */
 enum x86_tiny {

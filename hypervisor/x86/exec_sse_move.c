@@ -7,7 +7,8 @@
  */
 #include "x86/exec_sse.h"
 
-/* -- whole vectors -------------------------------------------------------------------------------- */
+/* -- whole vectors --------------------------------------------------------------------------------
+ */
 
 static int mov_vec_rr(struct x86_cpu *c, const struct x86_insn *i)
 {
@@ -50,7 +51,8 @@ static int movu_mr(struct x86_cpu *c, const struct x86_insn *i)
 	return x86_store_vec(c, i, false, x86_get_xmm(c, i->src)) ? X86_NEXT : X86_ABORT;
 }
 
-/* -- scalars and halves --------------------------------------------------------------------------- */
+/* -- scalars and halves ---------------------------------------------------------------------------
+ */
 
 /* Load of the low 4 or 8 bytes that clears the rest: MOVSS, MOVSD, MOVQ, MOVD. */
 static int mov_lo4_rm(struct x86_cpu *c, const struct x86_insn *i)
@@ -152,7 +154,8 @@ static int movq_x_rr(struct x86_cpu *c, const struct x86_insn *i)
 	return X86_NEXT;
 }
 
-/* -- MMX and general registers ---------------------------------------------------------------------- */
+/* -- MMX and general registers
+ * ---------------------------------------------------------------------- */
 
 static int movq_m_rr(struct x86_cpu *c, const struct x86_insn *i)
 {
@@ -281,11 +284,12 @@ static int movnti_mr(struct x86_cpu *c, const struct x86_insn *i)
 	return ok ? X86_NEXT : X86_ABORT;
 }
 
-/* -- byte-masked stores ------------------------------------------------------------------------------ */
+/* -- byte-masked stores
+ * ------------------------------------------------------------------------------ */
 
 /*
- * Store the bytes of @data whose mask byte has its top bit, at DS:rDI. Bytes that are masked out are
- * not even rewritten: another vcpu may be writing them.
+ * Store the bytes of @data whose mask byte has its top bit, at DS:rDI. Bytes that are masked out
+ * are not even rewritten: another vcpu may be writing them.
  */
 static int masked_store(struct x86_cpu *c, const struct x86_insn *i, const uint8_t *data,
 			const uint8_t *mask, unsigned int bytes)
@@ -326,7 +330,8 @@ static int maskmovq(struct x86_cpu *c, const struct x86_insn *i)
 	return ret;
 }
 
-/* -- masks of sign bits ------------------------------------------------------------------------------- */
+/* -- masks of sign bits
+ * ------------------------------------------------------------------------------- */
 
 #define MOVMSK(op, ins) \
 	static int x_##op(struct x86_cpu *c, const struct x86_insn *i) \
@@ -354,7 +359,8 @@ static int pmovmskb(struct x86_cpu *c, const struct x86_insn *i)
 	return X86_NEXT;
 }
 
-/* -- duplicate, unpack, shuffle ------------------------------------------------------------------------ */
+/* -- duplicate, unpack, shuffle
+ * ------------------------------------------------------------------------ */
 
 /* X(operation, host instruction, memory loader) */
 /* clang-format off */
@@ -403,9 +409,10 @@ static const struct x86_exec_row rows[] = {
 	ROW(MOVHPD, RM, X86_ANY, mov_half_hi_rm), ROW(MOVHPD, MR, X86_ANY, mov_hi8_mr),
 	ROW(MOVHLPS, RR, X86_ANY, movhlps_rr), ROW(MOVLHPS, RR, X86_ANY, movlhps_rr),
 	ROW(MOVD, RR, X86_ANY, movd_rr), ROW(MOVD, RM, X86_ANY, movd_rm), ROW(MOVD, MR, X86_ANY, movd_mr),
-	ROW(MOVQ, RR, 3, movq_m_rr), ROW(MOVQ, RM, 3, movq_m_rm), ROW(MOVQ, MR, 3, movq_m_mr),
-	ROW(MOVQ_LOAD, RR, X86_ANY, movq_x_rr), ROW(MOVQ_LOAD, RM, X86_ANY, mov_lo8_rm),
-	ROW(MOVQ_STORE, RR, X86_ANY, movq_x_rr), ROW(MOVQ_STORE, MR, X86_ANY, mov_lo8_mr),
+	ROW(MOVQ_LOAD, RR, 4, movq_x_rr), ROW(MOVQ_LOAD, RM, 4, mov_lo8_rm),
+	ROW(MOVQ_LOAD, RR, 3, movq_m_rr), ROW(MOVQ_LOAD, RM, 3, movq_m_rm),
+	ROW(MOVQ_STORE, RR, 4, movq_x_rr), ROW(MOVQ_STORE, MR, 4, mov_lo8_mr),
+	ROW(MOVQ_STORE, RR, 3, movq_m_rr), ROW(MOVQ_STORE, MR, 3, movq_m_mr),
 	ROW(MOVQ2DQ, RR, X86_ANY, movq2dq_rr), ROW(MOVDQ2Q, RR, X86_ANY, movdq2q_rr),
 	ROW(MASKMOVDQU, RR, X86_ANY, maskmovdqu), ROW(MASKMOVQ, RR, X86_ANY, maskmovq),
 	ROW(MOVMSKPS, RR, X86_ANY, x_MOVMSKPS), ROW(MOVMSKPD, RR, X86_ANY, x_MOVMSKPD),
