@@ -30,11 +30,23 @@ struct p2m_map {
 	struct p2m_range range[P2M_MAX_RANGES];
 };
 
+/* The page flags of one stretch of caller memory; found again when it is mapped again. */
+struct p2m_backing {
+	struct p2m_backing *next;
+	uint8_t *hva;
+	uint64_t pages;
+	uint8_t *flags;
+};
+
+#define P2M_MAX_RETIRED 256
+
 struct p2m {
 	struct p2m_map *map; /* atomic pointer; old maps are freed with the domain */
-	struct p2m_map *retired[256];
+	/* Maps no longer in force; a layout that comes back (a BAR turned off and on) is reused. */
+	struct p2m_map *retired[P2M_MAX_RETIRED];
 	unsigned int retired_count;
 	uint32_t dirty_logging; /* atomic */
+	struct p2m_backing *backings;
 };
 
 struct domain;
@@ -61,5 +73,25 @@ static inline uint8_t *p2m_range_flags(const struct p2m_range *r, gpa_t gpa)
 /* p2m_copy_from/to - guest memory in and out by gpa, across pages. -HVM_EFAULT: not RAM (ROM: read). */
 int p2m_copy_from(const struct p2m *p, gpa_t gpa, void *buf, size_t bytes);
 int p2m_copy_to(const struct p2m *p, gpa_t gpa, const void *buf, size_t bytes);
+
+/*
+ * -- dirty.c: the pieces of hvm_dirty_log_*. After start and after each sync the caller invokes the
+ * vendor's dirty_log_changed, which returns once no vcpu can write unseen; only then may it read the
+ * pages that the bitmap names.
+ */
+void p2m_dirty_start(struct p2m *p);
+void p2m_dirty_stop(struct p2m *p);
+/*
+ * p2m_dirty_sync - move the dirty flags of @pages pages from @gpa (page aligned) into @bitmap: bits
+ * are set, never cleared. Returns how many pages were dirty; -HVM_EINVAL: not aligned or it wraps.
+ */
+int64_t p2m_dirty_sync(struct p2m *p, gpa_t gpa, uint64_t pages, uint64_t *bitmap);
+/* p2m_mark_dirty - [gpa, gpa + bytes) was written. Cheap while logging is off. Any thread. */
+void p2m_mark_dirty(struct p2m *p, gpa_t gpa, uint64_t bytes);
+
+static inline bool p2m_dirty_logging(const struct p2m *p)
+{
+	return __atomic_load_n(&p->dirty_logging, __ATOMIC_ACQUIRE) != 0;
+}
 
 #endif
