@@ -1,0 +1,852 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * decode.c - the instruction decoder: bytes to struct x86_insn. Owns the opcode tables, which are
+ * built from ops.def at compile time and never written; no state, no locking, nothing saved.
+ *
+ * An opcode is a row of ops.def. The index tables below lead from map, opcode and mandatory prefix
+ * (and ModRM, for groups) to the row; the row names up to three operands and how the operation size
+ * comes about. Everything else is the same for every instruction.
+ *
+ * Bytes that are missing read as zero and set overrun, so that no step has to stop half-way; the
+ * caller hears of it at the end. An illegal form still runs to its end: its length is wanted.
+ *
+ * Source: Intel SDM Vol 2 ch. 2 "Instruction Format", App. A "Opcode Map"; AMD APM Vol 3 ch. 1
+ * "Instruction Encoding" (XOP).
+ */
+#include "x86/insn.h"
+
+#include "hvm/hvm_state.h"
+
+/* -- operands
+ * -------------------------------------------------------------------------------------- */
+
+enum dec_kind {
+	KIND_NONE,
+	KIND_RM,  /* ModRM.rm, register or memory */
+	KIND_MEM, /* ModRM.rm, memory only */
+	KIND_RMR, /* ModRM.rm, register only */
+	KIND_REG, /* ModRM.reg */
+	KIND_INH, /* the operands of the row that led to the group */
+	KIND_OPC, /* low bits of the opcode */
+	KIND_FIX, /* a fixed register: arg */
+	KIND_OFF, /* memory at an address in the instruction */
+	KIND_SCL, /* CL as third operand */
+	KIND_IMM, /* immediate: arg is enum dec_imm */
+};
+
+enum dec_class {
+	CLASS_GPR,
+	CLASS_GPR8,
+	CLASS_VEC, /* XMM */
+	CLASS_MMX,
+	CLASS_MV, /* MMX, or XMM with 66 */
+	CLASS_SEG,
+	CLASS_CR,
+	CLASS_DR,
+	CLASS_ST,
+};
+
+enum dec_imm {
+	IMM_U8,
+	IMM_S8,
+	IMM_U16,
+	IMM_Z,	   /* 16 or 32 bits, sign-extended */
+	IMM_V,	   /* 16, 32 or 64 bits */
+	IMM_FAR,   /* offset, then selector */
+	IMM_ENTER, /* 16 bits, then 8 bits */
+	IMM_ONE,
+};
+
+/* Sizes of memory operands that follow from something else; below MS_RULES: bytes. */
+enum dec_msize {
+	MS_RULES = 0xf0,
+	MS_V,	/* the operation's size */
+	MS_PTR, /* far pointer */
+	MS_TWO, /* two of the operation's size */
+	MS_TAB, /* pseudo-descriptor */
+	MS_MX,	/* 8 or, with 66, 16 */
+	MS_MXD, /* 4 or, with 66, 16 */
+	MS_ENV, /* x87 environment */
+	MS_SAV, /* x87 state */
+};
+
+/* Each operand code of ops.def: name, kind, class, msize or argument. Those with ModRM first. */
+/* clang-format off */
+#define DEC_MODRM_OPERANDS(X)                                                                         \
+	X(Eb, RM, GPR8, 1)     X(Ew, RM, GPR, 2)      X(Ed, RM, GPR, 4)      X(Ev, RM, GPR, MS_V)     \
+	X(Edb, RM, GPR, 1)     X(Edw, RM, GPR, 2)     X(Gb, REG, GPR8, 0)    X(Gv, REG, GPR, 0)       \
+	X(Gw, REG, GPR, 0)     X(Rv, RMR, GPR, 0)     X(Sw, REG, SEG, 0)     X(Cd, REG, CR, 0)        \
+	X(Dd, REG, DR, 0)      X(M, MEM, GPR, 0)      X(Mw, MEM, GPR, 2)     X(Md, MEM, GPR, 4)       \
+	X(Mq, MEM, GPR, 8)     X(Mx, MEM, GPR, 16)    X(Mt, MEM, GPR, 10)    X(Mv, MEM, GPR, MS_V)    \
+	X(Mp, MEM, GPR, MS_PTR) X(Ma, MEM, GPR, MS_TWO) X(Mcx, MEM, GPR, MS_TWO)                      \
+	X(Ms, MEM, GPR, MS_TAB) X(Menv, MEM, GPR, MS_ENV) X(Msav, MEM, GPR, MS_SAV)                   \
+	X(P, REG, MV, 0)       X(Q, RM, MV, MS_MX)    X(Qd, RM, MV, MS_MXD)  X(N, RMR, MV, 0)         \
+	X(Pq, REG, MMX, 0)     X(Qq, RM, MMX, 8)      X(Nq, RMR, MMX, 0)     X(V, REG, VEC, 0)        \
+	X(W, RM, VEC, 16)      X(Wq, RM, VEC, 8)      X(Wd, RM, VEC, 4)      X(Ww, RM, VEC, 2)        \
+	X(U, RMR, VEC, 0)      X(STi, RMR, ST, 0)     X(INH, INH, GPR, 0)
+#define DEC_OTHER_OPERANDS(X)                                                                         \
+	X(Zb, OPC, GPR8, 0)    X(Zv, OPC, GPR, 0)     X(A0, FIX, GPR, 0)     X(CL, FIX, GPR, 1)       \
+	X(DX, FIX, GPR, 2)     X(ES, FIX, SEG, HVM_SEG_ES) X(CS, FIX, SEG, HVM_SEG_CS)                \
+	X(SS, FIX, SEG, HVM_SEG_SS) X(DS, FIX, SEG, HVM_SEG_DS) X(FS, FIX, SEG, HVM_SEG_FS)           \
+	X(GS, FIX, SEG, HVM_SEG_GS) X(ST0, FIX, ST, 0) X(ST1, FIX, ST, 1)    X(SCL, SCL, GPR, 0)      \
+	X(Ob, OFF, GPR, 1)     X(Ov, OFF, GPR, MS_V)  X(Ib, IMM, GPR, IMM_U8) X(Ibs, IMM, GPR, IMM_S8) \
+	X(Jb, IMM, GPR, IMM_S8) X(Iw, IMM, GPR, IMM_U16) X(Iz, IMM, GPR, IMM_Z) X(Jz, IMM, GPR, IMM_Z) \
+	X(Iv, IMM, GPR, IMM_V) X(Ap, IMM, GPR, IMM_FAR) X(Iwb, IMM, GPR, IMM_ENTER)                   \
+	X(One, IMM, GPR, IMM_ONE)
+/* clang-format on */
+
+enum dec_operand {
+	O_NO,
+#define X(name, kind, class, arg) O_##name,
+	DEC_MODRM_OPERANDS(X) O_MODRM_END,
+	O_MODRM_LAST = O_MODRM_END - 1,
+	DEC_OTHER_OPERANDS(X)
+#undef X
+};
+
+struct dec_operand_info {
+	uint8_t kind;
+	uint8_t class;
+	uint8_t arg; /* msize, fixed register or enum dec_imm */
+};
+
+static const struct dec_operand_info dec_operands[] = {
+#define X(name, kind, class, arg) [O_##name] = { KIND_##kind, CLASS_##class, arg },
+	DEC_MODRM_OPERANDS(X) DEC_OTHER_OPERANDS(X)
+#undef X
+};
+
+/* -- rows
+ * ------------------------------------------------------------------------------------------ */
+
+enum dec_size {
+	SZ_B,
+	SZ_W,
+	SZ_D,
+	SZ_Q,
+	SZ_X,
+	SZ_MX,
+	SZ_V,
+	SZ_Z,
+	SZ_Y,
+	SZ_D64,
+	SZ_F64,
+	SZ_NAT,
+	SZ_ENV
+};
+
+#define RF_LOCK	 0x0001 /* LOCK is legal with a memory destination */
+#define RF_I64	 0x0002 /* invalid in 64-bit code */
+#define RF_O64	 0x0004 /* invalid outside 64-bit code */
+#define RF_ENDS	 0x0008
+#define RF_GROUP 0x0010 /* op is a group */
+#define RF_BYRM	 0x0020 /* the group is picked by ModRM.rm */
+#define RF_SRC	 0x0040 /* the only operand is a source */
+#define RF_CC	 0x0080 /* low bits of the opcode are a condition */
+#define RF_FCC	 0x0100 /* the condition of FCMOVcc */
+#define RF_WNEXT 0x0200 /* REX.W makes it the next operation of op_names.def */
+#define RF_MOD3	 0x0400 /* ModRM.mod is ignored: always a register */
+#define RF_MW	 0x0800 /* 16 bits in the memory form */
+#define RF_NOCS	 0x1000 /* CS is no legal destination */
+#define RF_ALT	 0x2000 /* 63 (ARPL or MOVSXD), 90 (NOP or XCHG) */
+#define RF_VEX	 0x4000 /* may be the first byte of VEX, EVEX or XOP */
+#define RF_MODRM 0x8000 /* has ModRM; computed */
+
+struct dec_row {
+	uint16_t op; /* enum x86_op or enum dec_group */
+	uint16_t flags;
+	uint8_t a, b, c;       /* enum dec_operand */
+	uint8_t size : 5;      /* enum dec_size */
+	uint8_t mandatory : 1; /* F2 or F3 is part of the opcode */
+};
+
+enum dec_map {
+	MAP_1B,
+	MAP_0F,
+	MAP_38,
+	MAP_3A,
+	MAP_COUNT
+};
+
+enum dec_group {
+#define GROUP(name) GROUP_##name,
+#include "x86/ops.def"
+	GROUP_COUNT
+};
+
+/* Mandatory prefixes: columns of the index tables. */
+enum dec_prefix {
+	PFX_NP,
+	PFX_66,
+	PFX_F3,
+	PFX_F2,
+	PFX_COUNT
+};
+#define COLUMNS_ANY   PFX_NP... PFX_F2
+#define COLUMNS_N6    PFX_NP... PFX_66
+#define COLUMNS_NP    PFX_NP
+#define COLUMNS_66    PFX_66
+#define COLUMNS_F3    PFX_F3
+#define COLUMNS_F2    PFX_F2
+#define MANDATORY_ANY 0
+#define MANDATORY_N6  0
+#define MANDATORY_NP  0
+#define MANDATORY_66  0
+#define MANDATORY_F3  1
+#define MANDATORY_F2  1
+
+/* Memory and register forms: rows of the group index. */
+#define FORMS_M 0
+#define FORMS_R 1
+#define FORMS_B 0 ... 1
+
+enum dec_row_id {
+	ROW_NONE,    /* no such opcode */
+	ROW_NONE_38, /* the same in maps where every opcode has ModRM ... */
+	ROW_NONE_3A, /* ... and an immediate byte */
+	ROW_MOVSXD,
+#define OPC(map, lo, hi, pfx, op, a, b, c, size, flags)	      ROW_##map##_##lo##_##pfx,
+#define OPG(map, lo, hi, pfx, group, a, b, c, size, flags)    ROW_##map##_##lo##_##pfx,
+#define GRP(group, mr, lo, hi, pfx, op, a, b, c, size, flags) ROW_##group##_##mr##_##lo##_##pfx,
+#define GRG(group, mr, lo, hi, pfx, to, a, b, c, size, flags) ROW_##group##_##mr##_##lo##_##pfx,
+#include "x86/ops.def"
+	ROW_COUNT
+};
+
+#define HAS_MODRM(a, b) \
+	((O_##a > O_NO && O_##a <= O_MODRM_LAST) || (O_##b > O_NO && O_##b <= O_MODRM_LAST))
+#define ROW(operation, a, b, c, size, f, pfx) \
+	{ \
+		operation, (f) | (HAS_MODRM(a, b) ? RF_MODRM : 0), O_##a, O_##b, O_##c, SZ_##size, \
+			MANDATORY_##pfx \
+	}
+
+static const struct dec_row dec_rows[ROW_COUNT] = {
+	[ROW_NONE] = ROW(X86_OP_INVALID, NO, NO, NO, B, 0, ANY),
+	[ROW_NONE_38] = ROW(X86_OP_INVALID, Ev, NO, NO, B, 0, ANY),
+	[ROW_NONE_3A] = ROW(X86_OP_INVALID, Ev, Ib, NO, B, 0, ANY),
+	[ROW_MOVSXD] = ROW(X86_OP_MOVSXD, Gv, Ed, NO, V, 0, ANY),
+#define OPC(map, lo, hi, pfx, op, a, b, c, size, flags) \
+	[ROW_##map##_##lo##_##pfx] = ROW(X86_OP_##op, a, b, c, size, flags, pfx),
+#define OPG(map, lo, hi, pfx, group, a, b, c, size, flags) \
+	[ROW_##map##_##lo##_##pfx] = \
+		ROW(GROUP_##group, a, b, c, size, (flags) | RF_GROUP | RF_MODRM, pfx),
+#define GRP(group, mr, lo, hi, pfx, op, a, b, c, size, flags) \
+	[ROW_##group##_##mr##_##lo##_##pfx] = ROW(X86_OP_##op, a, b, c, size, flags, pfx),
+#define GRG(group, mr, lo, hi, pfx, to, a, b, c, size, flags) \
+	[ROW_##group##_##mr##_##lo##_##pfx] = \
+		ROW(GROUP_##to, a, b, c, size, (flags) | RF_GROUP, pfx),
+#include "x86/ops.def"
+};
+
+static const uint16_t dec_index[MAP_COUNT][256][PFX_COUNT] = {
+#define OPC(map, lo, hi, pfx, op, a, b, c, size, flags) \
+	[MAP_##map][0x##lo... 0x##hi][COLUMNS_##pfx] = ROW_##map##_##lo##_##pfx,
+#define OPG(map, lo, hi, pfx, group, a, b, c, size, flags) \
+	[MAP_##map][0x##lo... 0x##hi][COLUMNS_##pfx] = ROW_##map##_##lo##_##pfx,
+#include "x86/ops.def"
+};
+
+static const uint16_t dec_group_index[GROUP_COUNT][2][8][PFX_COUNT] = {
+#define GRP(group, mr, lo, hi, pfx, op, a, b, c, size, flags) \
+	[GROUP_##group][FORMS_##mr][lo... hi][COLUMNS_##pfx] = ROW_##group##_##mr##_##lo##_##pfx,
+#define GRG(group, mr, lo, hi, pfx, to, a, b, c, size, flags) \
+	[GROUP_##group][FORMS_##mr][lo... hi][COLUMNS_##pfx] = ROW_##group##_##mr##_##lo##_##pfx,
+#include "x86/ops.def"
+};
+
+/* -- state of one decode
+ * --------------------------------------------------------------------------- */
+
+#define REX_B 1
+#define REX_X 2
+#define REX_R 4
+#define REX_W 8
+
+struct dec {
+	const uint8_t *p;
+	const uint8_t *end;
+	struct x86_insn *i;
+	bool code64;
+	bool overrun;
+	bool illegal;
+	bool lock;
+	bool is_mem;	/* ModRM names memory */
+	uint8_t opsize; /* log2 operand size by mode and 66, without REX.W */
+	uint8_t rex;	/* low four bits */
+	uint8_t pfx;	/* enum dec_prefix */
+	uint8_t seg;	/* override, or HVM_SEG_COUNT */
+	uint8_t map;
+};
+
+/* Little-endian number of @bytes bytes (at most 8), zero-extended. */
+static inline uint64_t dec_take(struct dec *d, unsigned int bytes)
+{
+	uint64_t v = 0;
+	unsigned int n;
+
+	if (hvm_unlikely((size_t)(d->end - d->p) < bytes)) {
+		d->overrun = true;
+		d->p = d->end;
+		return 0;
+	}
+	for (n = 0; n < bytes; n++)
+		v |= (uint64_t)d->p[n] << (8 * n);
+	d->p += bytes;
+	return v;
+}
+
+static inline uint8_t dec_byte(struct dec *d)
+{
+	if (hvm_unlikely(d->p == d->end)) {
+		d->overrun = true;
+		return 0;
+	}
+	return *d->p++;
+}
+
+static inline uint8_t dec_peek(struct dec *d)
+{
+	if (hvm_unlikely(d->p == d->end)) {
+		d->overrun = true;
+		return 0;
+	}
+	return *d->p;
+}
+
+static inline int64_t dec_take_signed(struct dec *d, unsigned int bytes)
+{
+	switch (bytes) {
+	case 1: return (int8_t)dec_byte(d);
+	case 2: return (int16_t)dec_take(d, 2);
+	case 4: return (int32_t)dec_take(d, 4);
+	default: return (int64_t)dec_take(d, 8);
+	}
+}
+
+/* -- prefixes
+ * -------------------------------------------------------------------------------------- */
+
+enum dec_prefix_kind {
+	PREFIX_NONE,
+	PREFIX_SEG, /* + segment */
+	PREFIX_66 = PREFIX_SEG + HVM_SEG_COUNT,
+	PREFIX_67,
+	PREFIX_LOCK,
+	PREFIX_F2,
+	PREFIX_F3,
+	PREFIX_REX,
+};
+
+static const uint8_t dec_prefix_kinds[256] = {
+	[0x26] = PREFIX_SEG + HVM_SEG_ES,
+	[0x2e] = PREFIX_SEG + HVM_SEG_CS,
+	[0x36] = PREFIX_SEG + HVM_SEG_SS,
+	[0x3e] = PREFIX_SEG + HVM_SEG_DS,
+	[0x64] = PREFIX_SEG + HVM_SEG_FS,
+	[0x65] = PREFIX_SEG + HVM_SEG_GS,
+	[0x66] = PREFIX_66,
+	[0x67] = PREFIX_67,
+	[0xf0] = PREFIX_LOCK,
+	[0xf2] = PREFIX_F2,
+	[0xf3] = PREFIX_F3,
+	[0x40 ... 0x4f] = PREFIX_REX,
+};
+
+/* Take all prefixes; returns the first byte of the opcode. */
+static uint8_t dec_prefixes(struct dec *d, enum x86_code_size size)
+{
+	struct x86_insn *i = d->i;
+	unsigned int kind;
+	bool p66 = false, p67 = false;
+	uint8_t byte, rex = 0;
+
+	for (;;) {
+		byte = dec_byte(d);
+		kind = dec_prefix_kinds[byte];
+		if (hvm_likely(kind == PREFIX_NONE))
+			break;
+		if (kind == PREFIX_REX) {
+			if (!d->code64)
+				break;
+			rex = byte;
+			continue;
+		}
+		rex = 0; /* counts only right before the opcode */
+		if (kind == PREFIX_66) {
+			p66 = true;
+		} else if (kind == PREFIX_67) {
+			p67 = true;
+		} else if (kind == PREFIX_LOCK) {
+			d->lock = true;
+		} else if (kind == PREFIX_F2) {
+			i->rep = X86_REP_F2;
+		} else if (kind == PREFIX_F3) {
+			i->rep = X86_REP_F3;
+		} else {
+			kind -= PREFIX_SEG;
+			/* 64-bit code has only FS and GS; the others do not even cancel them. */
+			if (!d->code64 || kind >= HVM_SEG_FS)
+				d->seg = (uint8_t)kind;
+		}
+	}
+	d->rex = rex & 15;
+	i->flags = (uint8_t)((rex ? X86_F_REX : 0) | (rex & REX_W ? X86_F_W : 0) |
+			     (p66 ? X86_F_66 : 0) | (d->lock ? X86_F_LOCK : 0) |
+			     (d->seg != HVM_SEG_COUNT ? X86_F_SEGOVR : 0));
+	d->opsize = (size == X86_CODE16) == p66 ? 2 : 1;
+	i->asize = size == X86_CODE64 ? 3 - p67 : (size == X86_CODE16) == p67 ? 2 : 1;
+	d->pfx = i->rep == X86_REP_F3 ? PFX_F3 : i->rep == X86_REP_F2 ? PFX_F2 : p66;
+	return byte;
+}
+
+/* -- ModRM
+ * ------------------------------------------------------------------------------------------ */
+
+static void dec_modrm16(struct dec *d, unsigned int mod, unsigned int rm)
+{
+	static const uint8_t base[8] = { 3, 3, 5, 5, 6, 7, 5, 3 };
+	static const uint8_t index[8] = {
+		6, 7, 6, 7, X86_REG_NONE, X86_REG_NONE, X86_REG_NONE, X86_REG_NONE
+	};
+	struct x86_insn *i = d->i;
+
+	if (mod == 0 && rm == 6) {
+		i->disp = dec_take_signed(d, 2);
+		return;
+	}
+	i->base = base[rm];
+	i->index = index[rm];
+	if (mod)
+		i->disp = dec_take_signed(d, mod);
+	if (i->base == 5 && d->seg == HVM_SEG_COUNT)
+		i->seg = HVM_SEG_SS;
+}
+
+static void dec_modrm32(struct dec *d, unsigned int mod, unsigned int rm)
+{
+	struct x86_insn *i = d->i;
+	bool rip = rm == 5;
+
+	if (rm == 4) {
+		uint8_t sib = dec_byte(d);
+		unsigned int index = ((sib >> 3) & 7) | ((d->rex & REX_X) << 2);
+
+		if (index != 4) {
+			i->index = (uint8_t)index;
+			i->scale = sib >> 6;
+		}
+		rm = sib & 7;
+		rip = false;
+	}
+	if (mod == 0 && rm == 5) {
+		if (rip && d->code64)
+			i->base = X86_REG_IP;
+		i->disp = dec_take_signed(d, 4);
+		return;
+	}
+	i->base = (uint8_t)(rm | (d->rex & REX_B) << 3);
+	if (mod)
+		i->disp = dec_take_signed(d, mod == 1 ? 1 : 4);
+	if ((i->base == 4 || i->base == 5) && d->seg == HVM_SEG_COUNT)
+		i->seg = HVM_SEG_SS;
+}
+
+/* Take ModRM, SIB and displacement. @mod3: the mod field does not count. */
+static void dec_modrm(struct dec *d, bool mod3)
+{
+	struct x86_insn *i = d->i;
+	unsigned int mod;
+
+	i->modrm = dec_byte(d);
+	mod = i->modrm >> 6;
+	if (mod == 3 || mod3)
+		return;
+	d->is_mem = true;
+	if (i->asize == 1)
+		dec_modrm16(d, mod, i->modrm & 7);
+	else
+		dec_modrm32(d, mod, i->modrm & 7);
+}
+
+/* -- VEX, EVEX, XOP: only their length ----------------------------------------------------------
+ */
+
+static bool dec_vex_map1_has_imm(uint8_t opcode)
+{
+	return (opcode >= 0x70 && opcode <= 0x73) || opcode == 0xc2 ||
+	       (opcode >= 0xc4 && opcode <= 0xc6);
+}
+
+/*
+ * Is @byte, the first byte of the opcode, the start of a VEX, EVEX or XOP instruction? Outside
+ * 64-bit code a memory form is LES, LDS or BOUND. POP has 0 in the bits where XOP has 8 or more.
+ */
+static bool dec_is_vex(struct dec *d, uint8_t byte)
+{
+	uint8_t next = dec_peek(d);
+
+	if (byte == 0x8f)
+		return (next & 0x1f) >= 8;
+	return d->code64 || next >= 0xc0;
+}
+
+static void dec_vex(struct dec *d, uint8_t byte)
+{
+	unsigned int map = 1;
+	uint8_t opcode;
+
+	if (byte != 0xc5) {
+		map = dec_byte(d) & (byte == 0x62 ? 7 : 0x1f);
+		if (byte == 0x62)
+			(void)dec_byte(d);
+	}
+	(void)dec_byte(d);
+	opcode = dec_byte(d);
+	d->i->opcode = opcode;
+	if (byte != 0x62 && map == 1 && opcode == 0x77)
+		return; /* VZEROUPPER */
+	dec_modrm(d, false);
+	if (map == 3 || (map == 8 && byte == 0x8f) || (map == 1 && dec_vex_map1_has_imm(opcode)))
+		(void)dec_byte(d);
+	else if (map == 10 && byte == 0x8f)
+		(void)dec_take(d, 4);
+}
+
+/* -- from opcode to row
+ * ----------------------------------------------------------------------------- */
+
+/*
+ * The row of an opcode that has none for its prefix: an invalid one, as long as the opcode is with
+ * another prefix.
+ */
+static const struct dec_row *dec_missing_row(struct dec *d, uint8_t opcode)
+{
+	unsigned int pfx;
+
+	d->illegal = true;
+	if (d->map == MAP_38)
+		return &dec_rows[ROW_NONE_38];
+	if (d->map == MAP_3A)
+		return &dec_rows[ROW_NONE_3A];
+	for (pfx = 0; pfx < PFX_COUNT; pfx++)
+		if (dec_index[d->map][opcode][pfx])
+			return &dec_rows[dec_index[d->map][opcode][pfx]];
+	return &dec_rows[ROW_NONE];
+}
+
+static const struct dec_row *dec_lookup(struct dec *d, uint8_t opcode)
+{
+	const struct dec_row *row;
+	unsigned int id;
+
+	d->map = MAP_1B;
+	if (opcode == 0x0f) {
+		d->map = MAP_0F;
+		opcode = dec_byte(d);
+		if (opcode == 0x38 || opcode == 0x3a) {
+			d->map = opcode == 0x38 ? MAP_38 : MAP_3A;
+			opcode = dec_byte(d);
+		}
+	}
+	d->i->opcode = opcode;
+	id = dec_index[d->map][opcode][d->pfx];
+	if (hvm_unlikely(id == ROW_NONE))
+		return dec_missing_row(d, opcode);
+	row = &dec_rows[id];
+	if (hvm_unlikely(row->flags & RF_ALT)) {
+		if (opcode == 0x63 && d->code64)
+			row = &dec_rows[ROW_MOVSXD];
+		else if (opcode == 0x90 && (d->rex & REX_B))
+			row = &dec_rows[ROW_1B_91_ANY];
+	}
+	return row;
+}
+
+/* Follow @row through its groups, once ModRM is known; *ret_operands has the operands to use. */
+static const struct dec_row *dec_group(struct dec *d, const struct dec_row *row,
+				       const struct dec_row **ret_operands)
+{
+	unsigned int depth, reg, id;
+	uint8_t modrm = d->i->modrm;
+
+	*ret_operands = row;
+	for (depth = 0; depth < 2 && (row->flags & RF_GROUP); depth++) {
+		reg = row->flags & RF_BYRM ? modrm & 7 : (modrm >> 3) & 7;
+		id = dec_group_index[row->op][!d->is_mem][reg][d->pfx];
+		if (id == ROW_NONE) {
+			d->illegal = true;
+			return row;
+		}
+		row = &dec_rows[id];
+		if (row->a != O_INH)
+			*ret_operands = row;
+	}
+	return row;
+}
+
+/* -- operation size and operands
+ * -------------------------------------------------------------------- */
+
+static uint8_t dec_osize(const struct dec *d, unsigned int size)
+{
+	uint8_t v = d->rex & REX_W ? 3 : d->opsize;
+
+	switch (size) {
+	case SZ_V: return v;
+	case SZ_Z:
+	case SZ_ENV: return d->rex & REX_W ? 2 : d->opsize;
+	case SZ_Y: return d->rex & REX_W ? 3 : 2;
+	case SZ_D64: return d->code64 && v == 2 ? 3 : v;
+	case SZ_F64: return d->code64 ? 3 : v;
+	case SZ_NAT: return d->code64 ? 3 : 2;
+	case SZ_MX: return d->i->flags & X86_F_66 ? 4 : 3;
+	default: /* SZ_B .. SZ_X are their own logarithm */ return (uint8_t)size;
+	}
+}
+
+static uint8_t dec_msize(const struct dec *d, unsigned int rule)
+{
+	const struct x86_insn *i = d->i;
+
+	switch (rule) {
+	case MS_V: return (uint8_t)(1u << i->osize);
+	case MS_PTR: return (uint8_t)((1u << i->osize) + 2);
+	case MS_TWO: return (uint8_t)(2u << i->osize);
+	case MS_TAB: return d->code64 ? 10 : 6;
+	case MS_MX: return i->flags & X86_F_66 ? 16 : 8;
+	case MS_MXD: return i->flags & X86_F_66 ? 16 : 4;
+	case MS_ENV: return i->osize == 1 ? 14 : 28;
+	case MS_SAV: return i->osize == 1 ? 94 : 108;
+	default: return (uint8_t)rule;
+	}
+}
+
+/* Number of a register of @class from the field @n and @ext, its REX bit shifted to bit 3. */
+static uint8_t dec_register(struct dec *d, unsigned int class, unsigned int n, unsigned int ext)
+{
+	/* CR0, CR2, CR3, CR4, CR8 */
+	const unsigned int legal_cr = 0x11d;
+
+	switch (class) {
+	case CLASS_GPR8:
+		if (n >= 4 && !(d->i->flags & X86_F_REX))
+			return (uint8_t)((n - 4) | X86_REG_HIGH);
+		return (uint8_t)(n | ext);
+	case CLASS_MV: return (uint8_t)(d->i->flags & X86_F_66 ? n | ext : n);
+	case CLASS_MMX:
+	case CLASS_ST: return (uint8_t)n;
+	case CLASS_SEG: d->illegal |= n > HVM_SEG_GS; return (uint8_t)n;
+	case CLASS_CR:
+		n |= ext;
+		d->illegal |= !(legal_cr >> n & 1);
+		return (uint8_t)n;
+	case CLASS_DR: d->illegal |= ext != 0; return (uint8_t)n;
+	default: return (uint8_t)(n | ext);
+	}
+}
+
+static void dec_immediate(struct dec *d, unsigned int imm)
+{
+	struct x86_insn *i = d->i;
+	uint64_t v;
+
+	switch (imm) {
+	case IMM_U8: i->imm = dec_byte(d); break;
+	case IMM_S8: i->imm = (int8_t)dec_byte(d); break;
+	case IMM_U16: i->imm = (int64_t)dec_take(d, 2); break;
+	case IMM_Z: i->imm = dec_take_signed(d, i->osize == 1 ? 2 : 4); break;
+	case IMM_V: i->imm = dec_take_signed(d, 1u << i->osize); break;
+	case IMM_FAR:
+		v = dec_take(d, i->osize == 1 ? 2 : 4);
+		i->imm = (int64_t)(v | dec_take(d, 2) << 32);
+		break;
+	case IMM_ENTER:
+		v = dec_take(d, 2);
+		i->imm = (int64_t)(v | dec_take(d, 1) << 16);
+		break;
+	default: /* IMM_ONE */ i->imm = 1; break;
+	}
+}
+
+/* What an operand is, in the alphabet of enum x86_form. */
+enum dec_letter {
+	LETTER_NONE,
+	LETTER_R,
+	LETTER_M,
+	LETTER_I
+};
+
+/* Decode operand @code; a register goes to *reg. */
+static unsigned int dec_operand(struct dec *d, unsigned int code, uint8_t *reg)
+{
+	const struct dec_operand_info *o = &dec_operands[code];
+	struct x86_insn *i = d->i;
+	unsigned int modrm = i->modrm;
+
+	switch (o->kind) {
+	case KIND_RM:
+	case KIND_MEM:
+	case KIND_RMR:
+		if (d->is_mem) {
+			d->illegal |= o->kind == KIND_RMR;
+			i->msize = dec_msize(d, o->arg);
+			return LETTER_M;
+		}
+		d->illegal |= o->kind == KIND_MEM;
+		*reg = dec_register(d, o->class, modrm & 7, (d->rex & REX_B) << 3);
+		return LETTER_R;
+	case KIND_REG:
+		*reg = dec_register(d, o->class, (modrm >> 3) & 7, (d->rex & REX_R) << 1);
+		return LETTER_R;
+	case KIND_OPC:
+		*reg = dec_register(d, o->class, i->opcode & 7, (d->rex & REX_B) << 3);
+		return LETTER_R;
+	case KIND_FIX: *reg = o->arg; return LETTER_R;
+	case KIND_OFF:
+		i->disp = (int64_t)dec_take(d, 1u << i->asize);
+		i->msize = dec_msize(d, o->arg);
+		return LETTER_M;
+	case KIND_SCL: i->flags |= X86_F_CL; return LETTER_NONE;
+	case KIND_IMM: dec_immediate(d, o->arg); return LETTER_I;
+	default: return LETTER_NONE;
+	}
+}
+
+#define FORM3(a, b, c) ((a) | (b) << 2 | (c) << 4)
+#define R	       LETTER_R
+#define M	       LETTER_M
+#define I	       LETTER_I
+static const uint8_t dec_forms[64] = {
+	[FORM3(R, 0, 0)] = X86_FORM_R,	 [FORM3(M, 0, 0)] = X86_FORM_M,
+	[FORM3(I, 0, 0)] = X86_FORM_I,	 [FORM3(R, R, 0)] = X86_FORM_RR,
+	[FORM3(R, M, 0)] = X86_FORM_RM,	 [FORM3(M, R, 0)] = X86_FORM_MR,
+	[FORM3(R, I, 0)] = X86_FORM_RI,	 [FORM3(M, I, 0)] = X86_FORM_MI,
+	[FORM3(R, R, I)] = X86_FORM_RRI, [FORM3(R, M, I)] = X86_FORM_RMI,
+	[FORM3(M, R, I)] = X86_FORM_MRI, [FORM3(I, R, 0)] = X86_FORM_I, /* OUT imm, AL */
+	[FORM3(R, M, R)] = X86_FORM_RM,					/* LDS r, m */
+};
+#undef R
+#undef M
+#undef I
+
+static void dec_operands_of(struct dec *d, const struct dec_row *row)
+{
+	struct x86_insn *i = d->i;
+	unsigned int a, b = 0, c = 0;
+
+	if (row->a == O_NO)
+		return;
+	a = dec_operand(d, row->a, row->b == O_NO && (row->flags & RF_SRC) ? &i->src : &i->dst);
+	if (row->b != O_NO)
+		b = dec_operand(d, row->b, &i->src);
+	if (row->c != O_NO)
+		c = dec_operand(d, row->c, &i->src);
+	i->form = dec_forms[FORM3(a, b, c)];
+}
+
+/* -- the decoder
+ * ------------------------------------------------------------------------------------ */
+
+/* What of @row is more than operands: conditions, variants, what the mode or LOCK forbids. */
+static void dec_finish(struct dec *d, const struct dec_row *row)
+{
+	static const uint8_t fcmov_cc[4] = { 2, 4, 6, 10 };
+	struct x86_insn *i = d->i;
+	unsigned int flags = row->flags;
+
+	i->op = row->op;
+	if (row->mandatory)
+		i->rep = X86_REP_NONE;
+	if (flags & RF_CC)
+		i->cc = i->opcode & 15;
+	if (flags & RF_FCC)
+		i->cc = fcmov_cc[(i->modrm >> 3) & 3] | (i->opcode & 1);
+	if ((flags & RF_WNEXT) && (d->rex & REX_W))
+		i->op++;
+	if ((flags & RF_MW) && d->is_mem)
+		i->osize = 1;
+	if (flags & RF_ENDS)
+		i->flags |= X86_F_ENDS;
+	if (flags & (d->code64 ? RF_I64 : RF_O64))
+		d->illegal = true;
+	if ((flags & RF_NOCS) && i->dst == HVM_SEG_CS)
+		d->illegal = true;
+	if (d->lock && !((flags & RF_LOCK) && d->is_mem && i->form != X86_FORM_RM))
+		d->illegal = true;
+}
+
+static void dec_instruction(struct dec *d, enum x86_code_size size)
+{
+	const struct dec_row *row, *operands;
+	struct x86_insn *i = d->i;
+	uint8_t byte;
+
+	byte = dec_prefixes(d, size);
+	i->seg = d->seg == HVM_SEG_COUNT ? HVM_SEG_DS : d->seg;
+	row = operands = dec_lookup(d, byte);
+	if (hvm_unlikely(row->flags & RF_VEX) && dec_is_vex(d, byte)) {
+		dec_vex(d, byte);
+		d->illegal = true;
+		return;
+	}
+	if (row->flags & RF_MODRM) {
+		dec_modrm(d, row->flags & RF_MOD3);
+		if (row->flags & RF_GROUP)
+			row = dec_group(d, row, &operands);
+	}
+	i->osize = dec_osize(d, operands->size);
+	dec_operands_of(d, operands);
+	if (!(row->flags & RF_GROUP))
+		dec_finish(d, row);
+	if (i->op == X86_OP_INVALID)
+		d->illegal = true;
+}
+
+int x86_decode(const uint8_t *code, size_t bytes, enum x86_code_size size, struct x86_insn *ret)
+{
+	struct x86_insn i = {
+		.base = X86_REG_NONE,
+		.index = X86_REG_NONE,
+	};
+	struct dec d = {
+		.p = code,
+		.end = code + (bytes < X86_INSN_MAX_LEN ? bytes : X86_INSN_MAX_LEN),
+		.i = &i,
+		.code64 = size == X86_CODE64,
+		.seg = HVM_SEG_COUNT,
+	};
+	uint8_t len;
+
+	dec_instruction(&d, size);
+	if (hvm_unlikely(d.overrun))
+		return bytes < X86_INSN_MAX_LEN ? -HVM_EAGAIN : -HVM_ERANGE;
+	len = (uint8_t)(d.p - code);
+	if (hvm_unlikely(d.illegal))
+		i = (struct x86_insn){
+			.op = X86_OP_INVALID,
+			.base = X86_REG_NONE,
+			.index = X86_REG_NONE,
+			.seg = HVM_SEG_DS,
+			.asize = i.asize,
+			.flags = i.flags | X86_F_ENDS,
+			.opcode = i.opcode,
+			.modrm = i.modrm,
+		};
+	i.len = len;
+	i.end = len;
+	*ret = i;
+	return len;
+}
+
+const char *x86_op_name(unsigned int op)
+{
+	static const char *const names[X86_OP_COUNT] = {
+		[X86_OP_INVALID] = "INVALID",
+#define OP(name) [X86_OP_##name] = #name,
+#include "x86/op_names.def"
+#undef OP
+	};
+
+	return op < X86_OP_COUNT ? names[op] : "?";
+}
