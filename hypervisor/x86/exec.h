@@ -12,10 +12,21 @@
 
 #define X86_ANY 0xff
 
+/*
+ * Special rows, or'ed to the form of a row. x86_exec_bind() prefers them where they apply and falls
+ * back to the plain row (but never from LOCKED: without such a row LOCK raises #UD).
+ * FLAT64: 64-bit addresses, segment neither FS nor GS: the linear address is x86_ea_flat64().
+ * BASE64: the same without an index: x86_ea_base64().
+ * LOCKED: with X86_F_LOCK.
+ */
+#define X86_FORM_FLAT64 0x20
+#define X86_FORM_BASE64 0x40
+#define X86_FORM_LOCKED 0x80
+
 /* Handler of operation @op in shape @form at operation size @osize (log2), or of any. */
 struct x86_exec_row {
 	uint16_t op;
-	uint8_t form;  /* enum x86_form or X86_ANY */
+	uint8_t form;  /* enum x86_form, perhaps | X86_FORM_FLAT64 ..., or X86_ANY */
 	uint8_t osize; /* 0..4 or X86_ANY */
 	x86_exec_fn fn;
 };
@@ -50,6 +61,23 @@ int x86_exec_init(void);
 x86_exec_fn x86_exec_bind(const struct x86_insn *i);
 /* Handler that raises #UD. */
 int x86_exec_ud(struct x86_cpu *c, const struct x86_insn *i);
+
+/* Linear address of the memory operand in a row with X86_FORM_FLAT64, X86_FORM_BASE64. */
+static inline gva_t x86_ea_flat64(const struct x86_cpu *c, const struct x86_insn *i)
+{
+	return c->gpr[i->base] + (c->gpr[i->index] << i->scale) + (uint64_t)i->disp;
+}
+
+static inline gva_t x86_ea_base64(const struct x86_cpu *c, const struct x86_insn *i)
+{
+	return c->gpr[i->base] + (uint64_t)i->disp;
+}
+
+/*
+ * x86_check_io - may the current code access ports [port, port + size)? IOPL, then the TSS's I/O
+ * permission bitmap. false: raised. Source: Intel SDM Vol 1 ch. 18.5 "Protected-Mode I/O".
+ */
+bool x86_check_io(struct x86_cpu *c, uint16_t port, unsigned int size);
 
 /* -- exec_mode.c: what the processor derives from its registers --------------------------------- */
 
