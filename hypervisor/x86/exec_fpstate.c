@@ -43,8 +43,7 @@ _Static_assert(sizeof(struct fx_image) == FX_BYTES, "the image of FXSAVE has 512
 #define FX_XMM		offsetof(struct fx_image, xmm)
 #define FX_XMM_BYTES(c) (x86_is_code64(c) ? 16u * 16 : 8u * 16)
 
-/* -- guest memory
- * ---------------------------------------------------------------------------------- */
+/* -- guest memory ------------------------------------------------------------------------- */
 
 static bool copy_in(struct x86_cpu *c, gva_t gva, void *buf, unsigned int bytes)
 {
@@ -106,8 +105,7 @@ static bool area_ea(struct x86_cpu *c, const struct x86_insn *i, unsigned int by
 	return true;
 }
 
-/* -- image and registers
- * ----------------------------------------------------------------------------- */
+/* -- image and registers ------------------------------------------------------------------ */
 
 static void image_from_fpu(const struct x86_fpu *f, bool wide, struct fx_image *m)
 {
@@ -154,8 +152,7 @@ static void x87_to_initial(struct x86_fpu *f)
 	x86_fpu_init(f);
 }
 
-/* -- FXSAVE and FXRSTOR
- * ------------------------------------------------------------------------------- */
+/* -- FXSAVE and FXRSTOR ------------------------------------------------------------------- */
 
 /*
  * FXSAVE leaves bytes 464 to 511 to software and the reserved ones before them alone, and outside
@@ -190,8 +187,7 @@ static int fxrstor(struct x86_cpu *c, const struct x86_insn *i)
 	return X86_NEXT;
 }
 
-/* -- XSAVE and XRSTOR
- * ---------------------------------------------------------------------------------- */
+/* -- XSAVE and XRSTOR --------------------------------------------------------------------- */
 
 /* Requested components: EDX:EAX within XCR0. */
 static uint64_t xsave_requested(const struct x86_cpu *c)
@@ -265,8 +261,7 @@ static int xrstor(struct x86_cpu *c, const struct x86_insn *i)
 	return X86_NEXT;
 }
 
-/* -- MXCSR and EMMS
- * -------------------------------------------------------------------------------------- */
+/* -- MXCSR and EMMS ----------------------------------------------------------------------- */
 
 static int ldmxcsr(struct x86_cpu *c, const struct x86_insn *i)
 {

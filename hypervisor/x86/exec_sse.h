@@ -284,8 +284,7 @@ static inline void x86_put_mmx(struct x86_cpu *c, unsigned int n, uint64_t v)
 	{ X86_OP_##op, X86_FORM_RMI, size, x_##op##_rm },
 /* clang-format on */
 
-/* -- floating point
- * -------------------------------------------------------------------------------- */
+/* -- floating point ----------------------------------------------------------------------- */
 
 /* Which lanes of a result can be tiny, for an unmasked underflow. */
 enum x86_tiny {

@@ -11,8 +11,7 @@
  */
 #include "x86/exec_sse.h"
 
-/* -- the guest's MXCSR
- * ----------------------------------------------------------------------------- */
+/* -- the guest's MXCSR -------------------------------------------------------------------- */
 
 static bool lanes_tiny(x86_vec v, enum x86_tiny tiny)
 {
@@ -85,8 +84,7 @@ bool x86_fp_rerun(struct x86_cpu *c, x86_vec_fn kernel, x86_vec a, x86_vec b, en
 		return a; \
 	}
 
-/* -- dst = dst op src, and dst = op src
- * ------------------------------------------------------------ */
+/* -- dst = dst op src, and dst = op src --------------------------------------------------- */
 
 #define FP_DEFINE(op, ins, load, tiny) \
 	FP_KERNEL(op, ins) \
@@ -170,8 +168,7 @@ FP_OPS(FP_DEFINE)
 	X86_VEC_XMM(op, load)
 PLAIN_OPS(PLAIN_DEFINE)
 
-/* -- with an immediate
- * ------------------------------------------------------------------------------- */
+/* -- with an immediate -------------------------------------------------------------------- */
 
 /* CMPxx looks at 3 bits, ROUNDxx at 4; the others are reserved and ignored by the processor. */
 #define FP_IMM_DEFINE(op, ins, load, mask, tiny) \
@@ -214,8 +211,7 @@ PLAIN_OPS(PLAIN_DEFINE)
 /* clang-format on */
 FP_IMM_OPS(FP_IMM_DEFINE)
 
-/* -- compares into EFLAGS
- * ------------------------------------------------------------------------------ */
+/* -- compares into EFLAGS ----------------------------------------------------------------- */
 
 /* LAHF's byte is c->arith's high byte; OF, SF and AF are cleared by the instruction. */
 #define FP_COMI_DEFINE(op, ins, load) \
@@ -255,8 +251,7 @@ FP_IMM_OPS(FP_IMM_DEFINE)
 /* clang-format on */
 FP_COMI_OPS(FP_COMI_DEFINE)
 
-/* -- general register to scalar
- * ------------------------------------------------------------------------ */
+/* -- general register to scalar ----------------------------------------------------------- */
 
 /* Kernels take the integer in the low quadword of b. */
 #define FP_FROM_GPR_DEFINE(op, ins) \
@@ -297,8 +292,7 @@ FP_COMI_OPS(FP_COMI_DEFINE)
 FP_FROM_GPR_DEFINE(CVTSI2SS, "cvtsi2ss")
 FP_FROM_GPR_DEFINE(CVTSI2SD, "cvtsi2sd")
 
-/* -- scalar to general register
- * ------------------------------------------------------------------------ */
+/* -- scalar to general register ----------------------------------------------------------- */
 
 #define FP_TO_GPR_DEFINE(op, ins, load) \
 	static x86_vec k_##op##_l(x86_vec a, x86_vec b) \
@@ -342,8 +336,7 @@ FP_TO_GPR_DEFINE(CVTTSD2SI, "cvttsd2si", x86_load_lo8)
 FP_TO_GPR_DEFINE(CVTSS2SI, "cvtss2si", x86_load_lo4)
 FP_TO_GPR_DEFINE(CVTSD2SI, "cvtsd2si", x86_load_lo8)
 
-/* -- between MMX and XMM
- * --------------------------------------------------------------------------------- */
+/* -- between MMX and XMM ------------------------------------------------------------------ */
 
 /* CVTPI2PS replaces the low half; the zero upper source lanes raise nothing. */
 static x86_vec k_CVTPI2PS(x86_vec a, x86_vec b)
@@ -414,8 +407,7 @@ FP_TO_MMX_DEFINE(CVTTPS2PI, k_CVTTPS2DQ, x86_load_lo8, 2)
 FP_TO_MMX_DEFINE(CVTPD2PI, k_CVTPD2DQ, x86_load_a16, 4)
 FP_TO_MMX_DEFINE(CVTTPD2PI, k_CVTTPD2DQ, x86_load_a16, 4)
 
-/* -- the table
- * ------------------------------------------------------------------------------------------- */
+/* -- the table ---------------------------------------------------------------------------- */
 
 /* clang-format off */
 #define FP_ROW(op, ins, load, tiny) X86_VEC_XMM_ROWS(op, X86_ANY)

@@ -9,8 +9,7 @@
 #include "os/hvm_os.h"
 #include "x86/exec_sse.h"
 
-/* -- availability
- * ----------------------------------------------------------------------------------- */
+/* -- availability ------------------------------------------------------------------------- */
 
 int x86_sse_refuse(struct x86_cpu *c)
 {
@@ -26,8 +25,7 @@ int x86_mmx_refuse(struct x86_cpu *c)
 	return x86_fpu_refuse(c, true);
 }
 
-/* -- the same in each lane: the MMX form is the low half of the XMM form
- * ----------------------------- */
+/* -- the same in each lane: the MMX form is the low half of the XMM form ------------------ */
 
 /* X(operation, host instruction) */
 /* clang-format off */
@@ -52,8 +50,7 @@ int x86_mmx_refuse(struct x86_cpu *c)
 	X86_VEC_MMX(op, k_##op, x86_load_lo8)
 LANE_OPS(LANE_DEFINE)
 
-/* -- interleave
- * ---------------------------------------------------------------------------------------- */
+/* -- interleave --------------------------------------------------------------------------- */
 
 /* clang-format off */
 #define UNPACK_OPS(X) \
@@ -83,8 +80,7 @@ X86_VEC_MMX(PUNPCKHBW, k_mmx_hbw, x86_load_lo8)
 X86_VEC_MMX(PUNPCKHWD, k_mmx_hwd, x86_load_lo8)
 X86_VEC_MMX(PUNPCKHDQ, k_mmx_hdq, x86_load_lo8)
 
-/* -- two sources side by side: packs and horizontal sums
- * ---------------------------------------------- */
+/* -- two sources side by side: packs and horizontal sums ---------------------------------- */
 
 /*
  * The XMM form makes the low half of its result of the first operand: with dst:src as the first
@@ -107,8 +103,7 @@ X86_VEC_MMX(PUNPCKHDQ, k_mmx_hdq, x86_load_lo8)
 	X86_VEC_MMX(op, k_mmx_##op, x86_load_lo8)
 JOIN_OPS(JOIN_DEFINE)
 
-/* -- shifts
- * ------------------------------------------------------------------------------------------- */
+/* -- shifts ------------------------------------------------------------------------------- */
 
 /* The count is the low quadword of the source, or an immediate. */
 /* clang-format off */
@@ -163,8 +158,7 @@ static int psrldq_ri(struct x86_cpu *c, const struct x86_insn *i)
 	return X86_NEXT;
 }
 
-/* -- shuffles by immediate
- * ------------------------------------------------------------------------------ */
+/* -- shuffles by immediate ---------------------------------------------------------------- */
 
 X86_IMM_STUBS(PSHUFD, 256, 8, "pshufd $x86_imm, %xmm1, %xmm0")
 X86_IMM_STUBS(PSHUFLW, 256, 8, "pshuflw $x86_imm, %xmm1, %xmm0")
@@ -194,8 +188,7 @@ static int pshufw_rm(struct x86_cpu *c, const struct x86_insn *i)
 	return X86_NEXT;
 }
 
-/* -- words in and out
- * ------------------------------------------------------------------------------------ */
+/* -- words in and out --------------------------------------------------------------------- */
 
 /* PINSRW and PEXTRW to a register: the 66 prefix tells XMM from MMX. */
 static int pinsrw_put(struct x86_cpu *c, const struct x86_insn *i, uint16_t v)
@@ -253,8 +246,7 @@ static int pextrw_mr(struct x86_cpu *c, const struct x86_insn *i)
 	return x86_store_lo2(c, i, c->fpu.xmm[i->src & 15].u16[i->imm & 7]) ? X86_NEXT : X86_ABORT;
 }
 
-/* -- the table
- * --------------------------------------------------------------------------------------------- */
+/* -- the table ---------------------------------------------------------------------------- */
 
 /* clang-format off */
 #define BOTH_ROWS(op, ins) X86_VEC_XMM_ROWS(op, 4) X86_VEC_MMX_ROWS(op)

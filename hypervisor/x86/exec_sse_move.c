@@ -154,8 +154,7 @@ static int movq_x_rr(struct x86_cpu *c, const struct x86_insn *i)
 	return X86_NEXT;
 }
 
-/* -- MMX and general registers
- * ---------------------------------------------------------------------- */
+/* -- MMX and general registers ------------------------------------------------------------ */
 
 static int movq_m_rr(struct x86_cpu *c, const struct x86_insn *i)
 {
@@ -284,8 +283,7 @@ static int movnti_mr(struct x86_cpu *c, const struct x86_insn *i)
 	return ok ? X86_NEXT : X86_ABORT;
 }
 
-/* -- byte-masked stores
- * ------------------------------------------------------------------------------ */
+/* -- byte-masked stores ------------------------------------------------------------------- */
 
 /*
  * Store the bytes of @data whose mask byte has its top bit, at DS:rDI. Bytes that are masked out
@@ -330,8 +328,7 @@ static int maskmovq(struct x86_cpu *c, const struct x86_insn *i)
 	return ret;
 }
 
-/* -- masks of sign bits
- * ------------------------------------------------------------------------------- */
+/* -- masks of sign bits ------------------------------------------------------------------- */
 
 #define MOVMSK(op, ins) \
 	static int x_##op(struct x86_cpu *c, const struct x86_insn *i) \
@@ -359,8 +356,7 @@ static int pmovmskb(struct x86_cpu *c, const struct x86_insn *i)
 	return X86_NEXT;
 }
 
-/* -- duplicate, unpack, shuffle
- * ------------------------------------------------------------------------ */
+/* -- duplicate, unpack, shuffle ----------------------------------------------------------- */
 
 /* X(operation, host instruction, memory loader) */
 /* clang-format off */
