@@ -792,6 +792,7 @@ static void dec_instruction(struct dec *d, enum x86_code_size size)
 	}
 	if (row->flags & RF_MODRM) {
 		dec_modrm(d, row->flags & RF_MOD3);
+		d->illegal |= d->code64 && (row->flags & RF_I64);
 		if (row->flags & RF_GROUP)
 			row = dec_group(d, row, &operands);
 	}
