@@ -80,4 +80,14 @@ void x86_fpu_init(struct x86_fpu *f);
 /* 16-bit tag word from the registers. Source: Intel SDM Vol 1 8.1.7 "x87 FPU Tag Word". */
 uint16_t x86_fpu_full_tags(const struct x86_fpu *f);
 
+/* -- operands of more than 8 bytes (exec_fpstate.c) --------------------------------------- */
+
+/*
+ * Any number of bytes; false: raised. x86_put_bytes() may have written some of them then, unless
+ * x86_probe_area() has said that all can be written.
+ */
+bool x86_get_bytes(struct x86_cpu *c, gva_t gva, void *buf, unsigned int bytes);
+bool x86_put_bytes(struct x86_cpu *c, gva_t gva, const void *buf, unsigned int bytes);
+bool x86_probe_area(struct x86_cpu *c, gva_t gva, unsigned int bytes);
+
 #endif

@@ -45,7 +45,7 @@ _Static_assert(sizeof(struct fx_image) == FX_BYTES, "the image of FXSAVE has 512
 
 /* -- guest memory ------------------------------------------------------------------------- */
 
-static bool copy_in(struct x86_cpu *c, gva_t gva, void *buf, unsigned int bytes)
+bool x86_get_bytes(struct x86_cpu *c, gva_t gva, void *buf, unsigned int bytes)
 {
 	const void *p = x86_ptr_r_fast(c, gva, bytes);
 	unsigned int at, n;
@@ -62,7 +62,7 @@ static bool copy_in(struct x86_cpu *c, gva_t gva, void *buf, unsigned int bytes)
 	return true;
 }
 
-static bool copy_out(struct x86_cpu *c, gva_t gva, const void *buf, unsigned int bytes)
+bool x86_put_bytes(struct x86_cpu *c, gva_t gva, const void *buf, unsigned int bytes)
 {
 	void *p = x86_ptr_w_fast(c, gva, bytes);
 	unsigned int at, n;
@@ -79,16 +79,17 @@ static bool copy_out(struct x86_cpu *c, gva_t gva, const void *buf, unsigned int
 	return true;
 }
 
-/* Can all of the area be written? */
-static bool area_probe_w(struct x86_cpu *c, gva_t gva, unsigned int bytes)
+bool x86_probe_area(struct x86_cpu *c, gva_t gva, unsigned int bytes)
 {
-	unsigned int at;
+	unsigned int at, n;
 
 	if (x86_ptr_w_fast(c, gva, bytes))
 		return true;
-	for (at = 0; at < bytes; at += 64)
-		if (!x86_probe_w(c, gva + at, 64))
+	for (at = 0; at < bytes; at += n) {
+		n = bytes - at < 64 ? bytes - at : 64;
+		if (!x86_probe_w(c, gva + at, n))
 			return false;
+	}
 	return true;
 }
 
@@ -165,10 +166,10 @@ static int fxsave(struct x86_cpu *c, const struct x86_insn *i)
 	gva_t gva;
 
 	X86_FPU_CHECK_NOWAIT(c);
-	if (!area_ea(c, i, FX_BYTES, true, 16, &gva) || !area_probe_w(c, gva, FX_BYTES))
+	if (!area_ea(c, i, FX_BYTES, true, 16, &gva) || !x86_probe_area(c, gva, FX_BYTES))
 		return X86_ABORT;
 	image_from_fpu(&c->fpu, i->osize == 3, &m);
-	return copy_out(c, gva, &m, bytes) ? X86_NEXT : X86_ABORT;
+	return x86_put_bytes(c, gva, &m, bytes) ? X86_NEXT : X86_ABORT;
 }
 
 static int fxrstor(struct x86_cpu *c, const struct x86_insn *i)
@@ -177,7 +178,7 @@ static int fxrstor(struct x86_cpu *c, const struct x86_insn *i)
 	gva_t gva;
 
 	X86_FPU_CHECK_NOWAIT(c);
-	if (!area_ea(c, i, FX_BYTES, false, 16, &gva) || !copy_in(c, gva, &m, FX_BYTES))
+	if (!area_ea(c, i, FX_BYTES, false, 16, &gva) || !x86_get_bytes(c, gva, &m, FX_BYTES))
 		return X86_ABORT;
 	if (m.mxcsr & ~X86_MXCSR_VALID)
 		return x86_raise_err(c, X86_GP, 0);
@@ -214,16 +215,16 @@ static int xsave(struct x86_cpu *c, const struct x86_insn *i)
 
 	XSAVE_CHECK(c);
 	rfbm = xsave_requested(c);
-	if (!area_ea(c, i, XSAVE_BYTES, true, 64, &gva) || !area_probe_w(c, gva, XSAVE_BYTES) ||
+	if (!area_ea(c, i, XSAVE_BYTES, true, 64, &gva) || !x86_probe_area(c, gva, XSAVE_BYTES) ||
 	    !x86_load64(c, gva + XSAVE_HEADER, &bv))
 		return X86_ABORT;
 	image_from_fpu(&c->fpu, i->osize == 3, &m);
 	if (rfbm & XCR0_X87)
-		ok = copy_out(c, gva, &m, FX_X87_BYTES) &&
-		     copy_out(c, gva + FX_ST, m.st, sizeof(m.st));
+		ok = x86_put_bytes(c, gva, &m, FX_X87_BYTES) &&
+		     x86_put_bytes(c, gva + FX_ST, m.st, sizeof(m.st));
 	if (ok && (rfbm & XCR0_SSE))
-		ok = copy_out(c, gva + FX_MXCSR, &m.mxcsr, 8) &&
-		     copy_out(c, gva + FX_XMM, m.xmm, FX_XMM_BYTES(c));
+		ok = x86_put_bytes(c, gva + FX_MXCSR, &m.mxcsr, 8) &&
+		     x86_put_bytes(c, gva + FX_XMM, m.xmm, FX_XMM_BYTES(c));
 	/* Both components count as in use, so what was asked for is in the area. */
 	ok = ok && x86_store64(c, gva + XSAVE_HEADER, bv | rfbm);
 	return ok ? X86_NEXT : X86_ABORT;
@@ -238,8 +239,8 @@ static int xrstor(struct x86_cpu *c, const struct x86_insn *i)
 
 	XSAVE_CHECK(c);
 	rfbm = xsave_requested(c);
-	if (!area_ea(c, i, XSAVE_BYTES, false, 64, &gva) || !copy_in(c, gva, &m, FX_BYTES) ||
-	    !copy_in(c, gva + XSAVE_HEADER, header, sizeof(header)))
+	if (!area_ea(c, i, XSAVE_BYTES, false, 64, &gva) || !x86_get_bytes(c, gva, &m, FX_BYTES) ||
+	    !x86_get_bytes(c, gva + XSAVE_HEADER, header, sizeof(header)))
 		return X86_ABORT;
 	/* XCOMP_BV and the next 8 bytes must be zero: there is no compacted form. */
 	if ((header[0] & ~c->xcr0) || header[1] || header[2])

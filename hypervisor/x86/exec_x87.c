@@ -213,7 +213,7 @@ int x87_native_load(struct x86_cpu *c, const struct x86_insn *i)
 	gva_t gva;
 
 	X86_FPU_CHECK(c);
-	if (!x86_ea(c, i, i->msize, false, &gva) || !x86_load_slow(c, gva, buf, i->msize))
+	if (!x86_ea(c, i, i->msize, false, &gva) || !x86_get_bytes(c, gva, buf, i->msize))
 		return X86_ABORT;
 	return x87_native_operand(c, i, buf);
 }
@@ -234,8 +234,7 @@ int x87_native_store(struct x86_cpu *c, const struct x86_insn *i)
 	if (!x86_ea(c, i, i->msize, true, &gva))
 		return X86_ABORT;
 	/* Unmasked, all but the inexact result leave the memory alone. */
-	if (!(m.fsw & ~m.fcw & (X86_FSW_EXC & ~X86_FP_PE)) &&
-	    !x86_store_slow(c, gva, buf, i->msize))
+	if (!(m.fsw & ~m.fcw & (X86_FSW_EXC & ~X86_FP_PE)) && !x86_put_bytes(c, gva, buf, i->msize))
 		return X86_ABORT;
 	image_to_fpu(&m, &c->fpu);
 	x87_note_mem(c, i, x86_ea_offset(c, i));

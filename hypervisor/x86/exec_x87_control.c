@@ -234,7 +234,7 @@ int x87_fnstenv(struct x86_cpu *c, const struct x86_insn *i)
 	X86_FPU_CHECK_NOWAIT(c);
 	env_from_fpu(c, wide, &e);
 	env_pack(&e, wide, buf);
-	if (!x86_ea(c, i, env_bytes(i), true, &gva) || !x86_store_slow(c, gva, buf, env_bytes(i)))
+	if (!x86_ea(c, i, env_bytes(i), true, &gva) || !x86_put_bytes(c, gva, buf, env_bytes(i)))
 		return X86_ABORT;
 	set_fcw(&c->fpu, c->fpu.fcw | X86_FSW_EXC);
 	return X86_NEXT;
@@ -247,7 +247,7 @@ int x87_fldenv(struct x86_cpu *c, const struct x86_insn *i)
 	gva_t gva;
 
 	X86_FPU_CHECK(c);
-	if (!x86_ea(c, i, env_bytes(i), false, &gva) || !x86_load_slow(c, gva, buf, env_bytes(i)))
+	if (!x86_ea(c, i, env_bytes(i), false, &gva) || !x86_get_bytes(c, gva, buf, env_bytes(i)))
 		return X86_ABORT;
 	env_unpack(buf, i->osize != 1, &e);
 	env_to_fpu(c, i->osize != 1, &e);
@@ -268,9 +268,8 @@ int x87_fnsave(struct x86_cpu *c, const struct x86_insn *i)
 	env_pack(&e, i->osize != 1, buf);
 	for (n = 0; n < 8; n++)
 		memcpy(buf + env + 10 * n, x87_st(c, n), 10);
-	if (!x86_ea(c, i, bytes, true, &gva) || !x86_probe_w(c, gva, 64) ||
-	    !x86_probe_w(c, gva + 64, bytes - 64) || !x86_store_slow(c, gva, buf, 64) ||
-	    !x86_store_slow(c, gva + 64, buf + 64, bytes - 64))
+	if (!x86_ea(c, i, bytes, true, &gva) || !x86_probe_area(c, gva, bytes) ||
+	    !x86_put_bytes(c, gva, buf, bytes))
 		return X86_ABORT;
 	x86_fpu_init(&c->fpu);
 	return X86_NEXT;
@@ -284,8 +283,7 @@ int x87_frstor(struct x86_cpu *c, const struct x86_insn *i)
 	gva_t gva;
 
 	X86_FPU_CHECK(c);
-	if (!x86_ea(c, i, bytes, false, &gva) || !x86_load_slow(c, gva, buf, 64) ||
-	    !x86_load_slow(c, gva + 64, buf + 64, bytes - 64))
+	if (!x86_ea(c, i, bytes, false, &gva) || !x86_get_bytes(c, gva, buf, bytes))
 		return X86_ABORT;
 	env_unpack(buf, i->osize != 1, &e);
 	env_to_fpu(c, i->osize != 1, &e);

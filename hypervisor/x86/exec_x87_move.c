@@ -5,7 +5,6 @@
  * Works on struct x86_cpu of the calling thread; owns nothing, saves nothing.
  * Source: Intel SDM Vol 1 8.3.2 "Data Transfer Instructions", 8.3.4 "Load Constant Instructions".
  */
-#include "os/hvm_os.h"
 #include "x86/exec_x87.h"
 
 struct m80 {
@@ -44,28 +43,13 @@ LOAD(x87_fild_m16, 16, "filds")
 LOAD(x87_fild_m32, 32, "fildl")
 LOAD(x87_fild_m64, 64, "fildll")
 
-/* The two parts of an 80-bit operand, which no load function has the size of. */
-static bool load80(struct x86_cpu *c, const struct x86_insn *i, struct x86_fpreg *ret)
-{
-	const void *p;
-	gva_t gva;
-
-	if (!x86_ea(c, i, 10, false, &gva))
-		return false;
-	p = x86_ptr_r_fast(c, gva, 10);
-	if (hvm_likely(p)) {
-		memcpy(ret, p, 10);
-		return true;
-	}
-	return x86_load_slow(c, gva, ret, 10);
-}
-
 int x87_fld_m80(struct x86_cpu *c, const struct x86_insn *i)
 {
 	struct x86_fpreg r;
+	gva_t gva;
 
 	X86_FPU_CHECK(c);
-	if (!load80(c, i, &r))
+	if (!x86_ea(c, i, 10, false, &gva) || !x86_get_bytes(c, gva, &r, 10))
 		return X86_ABORT;
 	if (hvm_unlikely(x87_has(c, 7)))
 		return x87_native_operand(c, i, &r);
@@ -147,18 +131,12 @@ STORE(x87_fisttp_m64, 64, "fisttpll", 1)
 int x87_fstp_m80(struct x86_cpu *c, const struct x86_insn *i)
 {
 	const struct x86_fpreg *r = x87_st(c, 0);
-	void *p;
 	gva_t gva;
 
 	X86_FPU_CHECK(c);
 	if (hvm_unlikely(!x87_has(c, 0)))
 		return x87_native_store(c, i);
-	if (!x86_ea(c, i, 10, true, &gva))
-		return X86_ABORT;
-	p = x86_ptr_w_fast(c, gva, 10);
-	if (hvm_likely(p))
-		memcpy(p, r, 10);
-	else if (!x86_store_slow(c, gva, r, 10))
+	if (!x86_ea(c, i, 10, true, &gva) || !x86_put_bytes(c, gva, r, 10))
 		return X86_ABORT;
 	x87_put_cc(c, 0, X86_FSW_C1);
 	x87_pop(c);
