@@ -489,6 +489,13 @@ static int expected_osize(const struct x86_insn *i, const ZydisDecodedInstructio
 		return mem >= 0 ? mem : gpr;
 	if (gpr >= 0)
 		return gpr;
+	if (i->op == X86_OP_INS || i->op == X86_OP_OUTS) /* the mnemonic ends in b, w or d */
+		return z->opcode & 1 ? (z->operand_width == 16 ? 1 : 2) : 0;
+	if (is_x87(z) && i->form == X86_FORM_M)
+		return i->msize == 2 || i->msize == 14 || i->msize == 94 ? 1
+		       : i->msize == 8					 ? 3
+		       : i->msize == 10					 ? 4
+									 : 2;
 	if (xmm >= 0 || mmx >= 0) {
 		if (i->op == X86_OP_MOVD || i->op == X86_OP_MOVQ || i->op == X86_OP_PINSRD ||
 		    i->op == X86_OP_PEXTRD || i->op == X86_OP_CVTSI2SS || i->op == X86_OP_CVTSI2SD)
@@ -595,6 +602,10 @@ static const char *compare_valid(const struct x86_insn *i, const ZydisDecodedIns
 	why = compare_shape(i, z, ops);
 	if (why)
 		return why;
+	if (i->op >= X86_OP_MOVS && i->op <= X86_OP_OUTS &&
+	    (z->attributes & (ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE) ? i->rep != X86_REP_F3
+									    : i->rep == X86_REP_F3))
+		return "repeat prefix";
 	osize = expected_osize(i, z, ops);
 	if (osize >= 0 && osize != i->osize)
 		return "operation size";
