@@ -15,10 +15,10 @@
 
 /*
  * One operand: lo = rax, hi = rdx. f travels in another register because RAX is an operand.
- * SAHF before, since some processors leave undefined flags alone.
+ * The guest's flags are loaded before, since processors leave some of the undefined ones alone.
  */
 #define MUL_ASM(insn, a, d, s, f) \
-	__asm__("mov %k[fl], %%eax\n\tsahf\n\tmov %[acc], %%rax\n\t" insn \
+	__asm__("mov %k[fl], %%eax\n\t" X86_ASM_LOAD_FLAGS "mov %[acc], %%rax\n\t" insn \
 		" %[src]\n\tmov %%rax, %[acc]" X86_ASM_SAVE_FLAGS "\n\tmov %%eax, %k[fl]" \
 		: [acc] "+r"(a), "+d"(d), [fl] "+r"(f) \
 		: [src] "r"(s) \
@@ -62,7 +62,7 @@ MUL_ONE(imul, "imulq", 64)
 				      uint##bits##_t d, uint##bits##_t s) \
 	{ \
 		uint32_t f = c->arith; \
-		__asm__("sahf\n\timul" sfx " %[s], %[d]" X86_ASM_SAVE_FLAGS \
+		__asm__(X86_ASM_LOAD_FLAGS "imul" sfx " %[s], %[d]" X86_ASM_SAVE_FLAGS \
 			: [d] "+r"(d), "+&a"(f) \
 			: [s] "r"(s) \
 			: "cc"); \

@@ -126,21 +126,41 @@ static int stack_pop_r(struct x86_cpu *c, const struct x86_insn *i)
 	return X86_NEXT;
 }
 
+/* Store into the operand of i->osize in memory. */
+static bool stack_store_operand(struct x86_cpu *c, const struct x86_insn *i, uint64_t value)
+{
+	unsigned int size = 1u << i->osize;
+	gva_t la;
+	void *p;
+
+	if (!x86_ea(c, i, size, true, &la))
+		return false;
+	p = x86_ptr_w_fast(c, la, size);
+	if (!p) {
+		if (x86_store_slow(c, la, &value, size))
+			return true;
+		x86_mem_fault(c, i);
+		return false;
+	}
+	if (i->osize == 3)
+		X86_MEM_SET(64, p, value);
+	else if (i->osize == 2)
+		X86_MEM_SET(32, p, (uint32_t)value);
+	else
+		X86_MEM_SET(16, p, (uint16_t)value);
+	return true;
+}
+
 /* The address of the destination is computed with the stack pointer already incremented. */
 static int stack_pop_m(struct x86_cpu *c, const struct x86_insn *i)
 {
 	uint64_t rsp = c->gpr[X86_RSP], sp = x86_get_sp(c), value;
-	unsigned int size = 1u << i->osize;
-	gva_t la;
 
 	if (!x86_stack_load(c, sp, i->osize, &value))
 		return X86_ABORT;
-	x86_set_sp(c, x86_cut_sp(c, sp + size));
-	if (x86_ea(c, i, size, true, &la)) {
-		if (x86_store_slow(c, la, &value, size))
-			return X86_NEXT;
-		x86_mem_fault(c, i);
-	}
+	x86_set_sp(c, x86_cut_sp(c, sp + (1u << i->osize)));
+	if (stack_store_operand(c, i, value))
+		return X86_NEXT;
 	c->gpr[X86_RSP] = rsp;
 	return X86_ABORT;
 }
