@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * exec_int.c - slow halves of the integer handlers: memory operands that are not in the TLB or
- * cannot be accessed in place, and the general stack access.
+ * cannot be accessed in place, the general stack access, segment checks.
  * Owns nothing; works on the caller's vcpu. Saved: nothing.
  * Source: Intel SDM Vol 3A 8.1 "Locked Atomic Operations", Vol 3A 6.15 "Interrupt 12", "Interrupt
  * 13".
@@ -199,5 +199,41 @@ bool x86_push(struct x86_cpu *c, unsigned int osize, uint64_t value)
 	if (!x86_stack_store(c, sp, osize, value))
 		return false;
 	x86_set_sp(c, sp);
+	return true;
+}
+
+/* -- segmentation ---------------------------------------------------------------------------------
+ */
+
+/* Type check of protected mode; what real mode leaves in the descriptor caches has no such rights.
+ */
+static bool seg_type_allows(const struct x86_cpu *c, const struct hvm_seg *s, bool write)
+{
+	if (s->ar & HVM_AR_UNUSABLE)
+		return false;
+	if (!(c->mode & X86_MODE_PE) || (c->mode & X86_MODE_VM))
+		return true;
+	if (s->ar & HVM_AR_CODE)
+		return !write && (s->ar & HVM_AR_RW);
+	return !write || (s->ar & HVM_AR_RW);
+}
+
+static bool seg_limit_allows(const struct hvm_seg *s, uint64_t first, uint64_t last)
+{
+	if ((s->ar & (HVM_AR_CODE | HVM_AR_EC)) == HVM_AR_EC) /* expand-down */
+		return first > s->limit && last <= (s->ar & HVM_AR_DB ? 0xffffffffu : 0xffffu);
+	return last <= s->limit;
+}
+
+bool x86_seg_check(struct x86_cpu *c, unsigned int seg, uint64_t offset, unsigned int size,
+		   bool write, gva_t *ret)
+{
+	const struct hvm_seg *s = &c->seg[seg];
+
+	if (!seg_type_allows(c, s, write) || !seg_limit_allows(s, offset, offset + size - 1)) {
+		x86_raise_err(c, seg == HVM_SEG_SS ? X86_SS : X86_GP, 0);
+		return false;
+	}
+	*ret = (uint32_t)(offset + s->base);
 	return true;
 }

@@ -783,6 +783,7 @@ int main(void)
 		cmocka_unit_test(a_push_across_the_end_of_the_segment_is_ss),
 		cmocka_unit_test(pusha_and_popa_are_inverse_but_for_sp),
 		cmocka_unit_test(enter_copies_the_display_and_leave_drops_the_frame),
+		cmocka_unit_test(segment_type_and_limit_decide_what_an_access_raises),
 		cmocka_unit_test(pushf_hides_vm_and_rf),
 		cmocka_unit_test(popf_changes_what_the_privilege_allows),
 		cmocka_unit_test(v8086_needs_iopl_3_for_flags),
