@@ -316,15 +316,12 @@ static void timer_write_cfg(struct hpet_timer *t, uint64_t value)
  */
 static void timer_write_cmp(struct hpet_timer *t, uint64_t value, uint64_t mask)
 {
-	bool low = mask & 0xffffffff;
-
 	if (!(t->cfg & TN_PERIODIC) || (t->cfg & TN_VAL_SET))
 		t->cmp = ((t->cmp & ~mask) | (value & mask)) & timer_mask(t);
 	if (t->cfg & TN_PERIODIC)
 		t->period = ((t->period & ~mask) | (value & mask)) & timer_mask(t);
-	/* A 64-bit comparator written in two halves: VAL_SET holds until the second, the high. */
-	if (!low || mask == UINT64_MAX || (t->cfg & TN_32MODE))
-		t->cfg &= ~TN_VAL_SET;
+	/* It clears itself; who writes a 64-bit match in two halves sets it before each. */
+	t->cfg &= ~TN_VAL_SET;
 	timer_arm(t, false);
 }
 
@@ -464,6 +461,8 @@ int vhpet_save(struct domain *d, struct hvm_save_writer *w)
 		hvm_save_u64(w, h->timer[n].cfg);
 		hvm_save_u64(w, h->timer[n].cmp);
 		hvm_save_u64(w, h->timer[n].period);
+		/* A match that the host's timer has not yet acted upon. */
+		hvm_save_u8(w, h->timer[n].due_ns <= hvm_domain_now_ns(d));
 	}
 	hvm_os_spin_unlock(&h->lock);
 	return w->error;
@@ -474,12 +473,14 @@ int vhpet_load(struct domain *d, struct hvm_save_reader *r, bool check)
 	struct vhpet *h = d->vhpet;
 	uint64_t config = hvm_load_u64(r), status = hvm_load_u64(r), counter = hvm_load_u64(r);
 	uint64_t cfg[HPET_TIMERS], cmp[HPET_TIMERS], period[HPET_TIMERS];
+	uint8_t due[HPET_TIMERS];
 
 	for (unsigned int n = 0; n < HPET_TIMERS; n++) {
 		cfg[n] = hvm_load_u64(r);
 		cmp[n] = hvm_load_u64(r);
 		period[n] = hvm_load_u64(r);
-		if (cfg[n] & ~TN_WRITABLE)
+		due[n] = hvm_load_u8(r);
+		if ((cfg[n] & ~TN_WRITABLE) || due[n] > 1)
 			return -HVM_EINVAL;
 		if ((cfg[n] & TN_32MODE) && (cmp[n] | period[n]) >> 32)
 			return -HVM_EINVAL;
@@ -499,8 +500,13 @@ int vhpet_load(struct domain *d, struct hvm_save_reader *r, bool check)
 	h->status = status;
 	hpet_write_config(h, config);
 	h->base_count = counter;
-	for (unsigned int n = 0; n < HPET_TIMERS; n++)
+	for (unsigned int n = 0; n < HPET_TIMERS; n++) {
 		timer_arm(&h->timer[n], false);
+		if (due[n]) {
+			h->timer[n].due_ns = h->base_ns;
+			chip_timer_arm(d, h->timer[n].os, h->base_ns);
+		}
+	}
 	hvm_os_spin_unlock(&h->lock);
 	return 0;
 }

@@ -584,6 +584,8 @@ int vpit_save(struct domain *d, struct hvm_save_writer *w)
 		hvm_save_u8(w, c->status);
 	}
 	hvm_save_u8(w, p->p61);
+	/* An edge that the host's timer has not yet acted upon. */
+	hvm_save_u8(w, p->edge != 0 && pit_tick_ns(p->edge) <= hvm_domain_now_ns(d));
 	hvm_os_spin_unlock(&p->lock);
 	return w->error;
 }
@@ -619,7 +621,7 @@ int vpit_load(struct domain *d, struct hvm_save_reader *r, bool check)
 {
 	struct vpit *p = d->vpit;
 	struct pit_channel ch[PIT_CHANNELS];
-	uint8_t p61;
+	uint8_t p61, edge_due;
 	uint64_t now;
 
 	for (unsigned int n = 0; n < PIT_CHANNELS; n++) {
@@ -629,9 +631,10 @@ int vpit_load(struct domain *d, struct hvm_save_reader *r, bool check)
 			return rc;
 	}
 	p61 = hvm_load_u8(r);
+	edge_due = hvm_load_u8(r);
 	if (r->error != 0)
 		return r->error;
-	if (p61 & ~P61_WRITABLE)
+	if ((p61 & ~P61_WRITABLE) || edge_due > 1)
 		return -HVM_EINVAL;
 	if (check)
 		return 0;
@@ -643,6 +646,10 @@ int vpit_load(struct domain *d, struct hvm_save_reader *r, bool check)
 	}
 	p->p61 = p61;
 	pit_arm(p, now);
+	if (edge_due) {
+		p->edge = now != 0 ? now : 1;
+		chip_timer_arm(d, p->timer, pit_tick_ns(p->edge));
+	}
 	hvm_os_spin_unlock(&p->lock);
 	return 0;
 }
