@@ -262,6 +262,23 @@ int x86_task_result(struct x86_cpu *c, int r);
 int x86_task_fetch(struct x86_cpu *c, uint16_t sel, enum x86_vector vector, unsigned int ext,
 		   bool want_busy, struct x86_desc *ret);
 
+/* -- exec_iret.c: what IRET and RETF share ----------------------------------------------------------- */
+
+/* What was popped, and what was made of it. */
+struct x86_return {
+	uint64_t ip, rsp;
+	uint16_t cs_sel, ss_sel;
+	bool loads_ss; /* rsp and ss_sel were popped, too */
+	unsigned int new_cpl;
+	struct x86_desc cs, ss;
+};
+/* The code segment: fills cs and new_cpl. */
+int x86_return_check_code(struct x86_cpu *c, struct x86_return *r);
+/* All the rest that can fault. */
+int x86_return_check(struct x86_cpu *c, struct x86_return *r);
+/* Go there. Without loads_ss the stack pointer becomes @same_sp. */
+int x86_return_commit(struct x86_cpu *c, const struct x86_return *r, uint64_t same_sp);
+
 /* -- handlers of one table that live in another file
  * ------------------------------------------------ */
 

@@ -7,15 +7,6 @@
  */
 #include "x86/exec_desc.h"
 
-/* What was popped, and what was made of it. */
-struct iret_run {
-	uint64_t ip, rflags, rsp;
-	uint16_t cs_sel, ss_sel;
-	bool loads_ss;
-	unsigned int new_cpl;
-	struct x86_desc cs, ss;
-};
-
 #define IRET_FLAGS16 (X86_EFL_ARITH | X86_EFL_TF | X86_EFL_DF | X86_EFL_NT)
 #define IRET_FLAGS32 (IRET_FLAGS16 | X86_EFL_RF | X86_EFL_AC | X86_EFL_ID)
 
@@ -65,7 +56,8 @@ static int iret_real(struct x86_cpu *c, const struct x86_insn *i)
 /* -- protected mode
  * ------------------------------------------------------------------------------------ */
 
-static int iret_to_vm86(struct x86_cpu *c, const struct x86_insn *i, const struct iret_run *r)
+static int iret_to_vm86(struct x86_cpu *c, const struct x86_insn *i, const struct x86_return *r,
+			uint64_t rflags)
 {
 	static const uint8_t segs[] = { HVM_SEG_SS, HVM_SEG_ES, HVM_SEG_DS, HVM_SEG_FS,
 					HVM_SEG_GS };
@@ -82,7 +74,7 @@ static int iret_to_vm86(struct x86_cpu *c, const struct x86_insn *i, const struc
 		x86_seg_set_vm86(&c->seg[segs[n]], (uint16_t)sel[n]);
 	x86_seg_set_vm86(&c->seg[HVM_SEG_CS], r->cs_sel);
 	c->gpr[X86_RSP] = esp;
-	x86_put_rflags(c, iret_flags(c, 2, r->rflags) | X86_EFL_VM);
+	x86_put_rflags(c, iret_flags(c, 2, rflags) | X86_EFL_VM);
 	x86_update_mode(c);
 	return x86_branch_to(c, r->ip);
 }
@@ -103,7 +95,7 @@ static int iret_task(struct x86_cpu *c, const struct x86_insn *i)
 	return x86_task_result(c, r);
 }
 
-static int iret_check_code(struct x86_cpu *c, struct iret_run *r)
+int x86_return_check_code(struct x86_cpu *c, struct x86_return *r)
 {
 	uint32_t error = r->cs_sel & 0xfffcu;
 	unsigned int rpl = r->cs_sel & 3, dpl;
@@ -127,22 +119,22 @@ static int iret_check_code(struct x86_cpu *c, struct iret_run *r)
 	return X86_NEXT;
 }
 
-static bool iret_target_is_64(const struct x86_cpu *c, const struct iret_run *r)
+static bool return_to_64(const struct x86_cpu *c, const struct x86_return *r)
 {
 	return x86_is_long(c) && (r->cs.ar & HVM_AR_L);
 }
 
 /* A null SS is good for 64-bit code of rings 0 to 2. */
-static int iret_check_stack(struct x86_cpu *c, struct iret_run *r)
+static int return_check_stack(struct x86_cpu *c, struct x86_return *r)
 {
 	if (!x86_sel_is_null(r->ss_sel))
 		return x86_desc_check_stack(c, r->ss_sel, r->new_cpl, X86_GP, 0, &r->ss);
-	if (!iret_target_is_64(c, r) || r->new_cpl == 3 || (r->ss_sel & 3u) != r->new_cpl)
+	if (!return_to_64(c, r) || r->new_cpl == 3 || (r->ss_sel & 3u) != r->new_cpl)
 		return x86_raise_err(c, X86_GP, 0);
 	return X86_NEXT;
 }
 
-static void iret_load_stack(struct x86_cpu *c, const struct iret_run *r, bool target64)
+static void return_load_stack(struct x86_cpu *c, const struct x86_return *r, bool target64)
 {
 	if (x86_sel_is_null(r->ss_sel))
 		x86_seg_set_null(&c->seg[HVM_SEG_SS], r->ss_sel, r->new_cpl);
@@ -156,32 +148,30 @@ static void iret_load_stack(struct x86_cpu *c, const struct iret_run *r, bool ta
 		c->gpr[X86_RSP] = (c->gpr[X86_RSP] & ~0xffffull) | (uint16_t)r->rsp;
 }
 
-/* Checks and loads, once everything was popped. */
-static int iret_protected(struct x86_cpu *c, const struct x86_insn *i, struct iret_run *r)
+int x86_return_check(struct x86_cpu *c, struct x86_return *r)
 {
-	bool target64 = iret_target_is_64(c, r), outer = r->new_cpl != c->cpl;
-	uint64_t rflags = iret_flags(c, i->osize, r->rflags);
 	int err = X86_NEXT;
 
 	if (r->loads_ss)
-		err = iret_check_stack(c, r);
+		err = return_check_stack(c, r);
 	if (err)
 		return err;
-	if (target64 ? !x86_is_canonical(r->ip) : r->ip > x86_desc_limit(r->cs.raw))
+	if (return_to_64(c, r) ? !x86_is_canonical(r->ip) : r->ip > x86_desc_limit(r->cs.raw))
 		return x86_raise_err(c, X86_GP, 0);
 	if (r->loads_ss && !x86_sel_is_null(r->ss_sel))
 		err = x86_desc_set_accessed(c, &r->ss);
-	if (!err)
-		err = x86_desc_set_accessed(c, &r->cs);
-	if (err)
-		return err;
+	return err ? err : x86_desc_set_accessed(c, &r->cs);
+}
+
+int x86_return_commit(struct x86_cpu *c, const struct x86_return *r, uint64_t same_sp)
+{
+	bool outer = r->new_cpl != c->cpl;
 
 	if (r->loads_ss)
-		iret_load_stack(c, r, target64);
+		return_load_stack(c, r, return_to_64(c, r));
 	else
-		x86_set_sp(c, x86_get_sp(c) + (3u << i->osize));
+		x86_set_sp(c, same_sp);
 	x86_set_cs(c, r->cs_sel, &r->cs, r->new_cpl);
-	x86_put_rflags(c, rflags);
 	x86_update_mode(c);
 	if (outer) {
 		x86_drop_inner_segments(c);
@@ -190,20 +180,33 @@ static int iret_protected(struct x86_cpu *c, const struct x86_insn *i, struct ir
 	return x86_branch_to(c, r->ip);
 }
 
+/* Everything was popped and the code segment is good. */
+static int iret_protected(struct x86_cpu *c, const struct x86_insn *i, struct x86_return *r,
+			  uint64_t popped_rflags)
+{
+	uint64_t same_sp = x86_get_sp(c) + (3u << i->osize);
+	int err = x86_return_check(c, r);
+
+	if (err)
+		return err;
+	x86_put_rflags(c, iret_flags(c, i->osize, popped_rflags));
+	return x86_return_commit(c, r, same_sp);
+}
+
 static int iret_legacy(struct x86_cpu *c, const struct x86_insn *i)
 {
-	struct iret_run r = { 0 };
-	uint64_t cs, ss;
+	struct x86_return r = { 0 };
+	uint64_t cs, ss, rflags;
 	int err;
 
 	if (c->rflags_rest & X86_EFL_NT)
 		return x86_is_long(c) ? x86_raise_err(c, X86_GP, 0) : iret_task(c, i);
-	if (!iret_pop(c, i, 0, &r.ip) || !iret_pop(c, i, 1, &cs) || !iret_pop(c, i, 2, &r.rflags))
+	if (!iret_pop(c, i, 0, &r.ip) || !iret_pop(c, i, 1, &cs) || !iret_pop(c, i, 2, &rflags))
 		return X86_ABORT;
 	r.cs_sel = (uint16_t)cs;
-	if (i->osize == 2 && (r.rflags & X86_EFL_VM) && c->cpl == 0 && !x86_is_long(c))
-		return iret_to_vm86(c, i, &r);
-	err = iret_check_code(c, &r);
+	if (i->osize == 2 && (rflags & X86_EFL_VM) && c->cpl == 0 && !x86_is_long(c))
+		return iret_to_vm86(c, i, &r, rflags);
+	err = x86_return_check_code(c, &r);
 	if (err)
 		return err;
 	r.loads_ss = x86_is_code64(c) || r.new_cpl != c->cpl;
@@ -212,7 +215,7 @@ static int iret_legacy(struct x86_cpu *c, const struct x86_insn *i)
 			return X86_ABORT;
 		r.ss_sel = (uint16_t)ss;
 	}
-	return iret_protected(c, i, &r);
+	return iret_protected(c, i, &r, rflags);
 }
 
 /* IRETQ: the way out of a 64-bit kernel, one read of the frame. */
@@ -220,7 +223,7 @@ static int iret_long(struct x86_cpu *c, const struct x86_insn *i)
 {
 	gva_t sp = c->gpr[X86_RSP];
 	const void *p = x86_ptr_r_fast(c, sp, 40);
-	struct iret_run r;
+	struct x86_return r;
 	uint64_t frame[5];
 	int err;
 
@@ -232,12 +235,11 @@ static int iret_long(struct x86_cpu *c, const struct x86_insn *i)
 		return x86_stack_fault(c);
 	r.ip = frame[0];
 	r.cs_sel = (uint16_t)frame[1];
-	r.rflags = frame[2];
 	r.rsp = frame[3];
 	r.ss_sel = (uint16_t)frame[4];
 	r.loads_ss = true;
-	err = iret_check_code(c, &r);
-	return err ? err : iret_protected(c, i, &r);
+	err = x86_return_check_code(c, &r);
+	return err ? err : iret_protected(c, i, &r, frame[2]);
 }
 
 int x86_exec_iret(struct x86_cpu *c, const struct x86_insn *i)
