@@ -123,8 +123,7 @@ ALU_WRITER4(alu_xor, "xor", "", "=&a")
 ALU_READER4(alu_cmp, "cmp")
 ALU_READER4(alu_test, "test")
 
-/* -- one operand ----------------------------------------------------------------------------------
- */
+/* -- one operand -------------------------------------------------------------------------- */
 
 #define ALU_CORE1_MEM(name, insn, pre, fcon, bits, sfx, kind, lock) \
 	X86_INLINE uint32_t name##_k##kind##bits(struct x86_cpu *c, const struct x86_insn *i, \
@@ -192,8 +191,7 @@ ALU_NOT(16, "w")
 ALU_NOT(32, "l")
 ALU_NOT(64, "q")
 
-/* -- sign extension of the accumulator
- * --------------------------------------------------------------- */
+/* -- sign extension of the accumulator ---------------------------------------------------- */
 
 static int alu_cbw(struct x86_cpu *c, const struct x86_insn *i)
 {

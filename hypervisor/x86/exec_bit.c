@@ -10,8 +10,7 @@
  */
 #include "x86/exec_int.h"
 
-/* -- BT, BTS, BTR, BTC: only CF changes -----------------------------------------------------------
- */
+/* -- BT, BTS, BTR, BTC: only CF changes --------------------------------------------------- */
 
 X86_INLINE uint32_t bit_flags(const struct x86_cpu *c, bool cf)
 {
@@ -147,8 +146,7 @@ BIT_CHANGE3(bts)
 BIT_CHANGE3(btr)
 BIT_CHANGE3(btc)
 
-/* -- BSF, BSR -------------------------------------------------------------------------------------
- */
+/* -- BSF, BSR ----------------------------------------------------------------------------- */
 
 /*
  * On the whole 64-bit destination, so that a source of zero leaves of it what the host leaves: the
@@ -185,8 +183,7 @@ BIT_SCAN(bit_bsr, "bsrw", 16, "w")
 BIT_SCAN(bit_bsr, "bsrl", 32, "k")
 BIT_SCAN(bit_bsr, "bsrq", 64, "q")
 
-/* -- POPCNT, CRC32: the guest has them only where the host has
- * ------------------------------------- */
+/* -- POPCNT, CRC32: the guest has them only where the host has ---------------------------- */
 
 #define BIT_POPCNT(bits, sfx) \
 	X86_INLINE int bit_popcnt_core##bits(struct x86_cpu *c, const struct x86_insn *i, \

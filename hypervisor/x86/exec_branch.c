@@ -10,8 +10,7 @@
  */
 #include "x86/exec_int.h"
 
-/* -- where to -------------------------------------------------------------------------------------
- */
+/* -- where to ----------------------------------------------------------------------------- */
 
 static int __attribute__((cold, noinline)) branch_gp(struct x86_cpu *c)
 {
@@ -61,8 +60,7 @@ static int branch_rel(struct x86_cpu *c, const struct x86_insn *i)
 	return x86_is_code64(c) ? branch_rel64(c, i) : branch_rel32(c, i);
 }
 
-/* -- Jcc: one handler a condition
- * ------------------------------------------------------------------- */
+/* -- Jcc: one handler a condition --------------------------------------------------------- */
 
 #define BRANCH_JCC(cc) \
 	static int branch_jcc32_##cc(struct x86_cpu *c, const struct x86_insn *i) \
@@ -90,8 +88,7 @@ x86_exec_fn x86_bind_jcc(const struct x86_insn *i)
 	return branch_jcc_fns[i->osize == 3][i->cc & 15];
 }
 
-/* -- JCXZ, LOOP
- * --------------------------------------------------------------------------------------- */
+/* -- JCXZ, LOOP --------------------------------------------------------------------------- */
 
 static int branch_jcxz(struct x86_cpu *c, const struct x86_insn *i)
 {
@@ -115,8 +112,7 @@ static int branch_loop(struct x86_cpu *c, const struct x86_insn *i)
 	return rc;
 }
 
-/* -- CALL, JMP through register or memory
- * -------------------------------------------------------------- */
+/* -- CALL, JMP through register or memory ------------------------------------------------- */
 
 static int __attribute__((noinline))
 branch_call_slow64(struct x86_cpu *c, uint64_t sp, uint64_t ret, uint64_t ip)
@@ -221,8 +217,7 @@ X86_READ(branch_jmp_m64, 64, branch_jmp_km64)
 X86_READ_ONE(branch_jmp_m32, , 32, branch_jmp_km32)
 X86_READ_ONE(branch_jmp_m16, , 16, branch_jmp_km16)
 
-/* -- RET
- * ------------------------------------------------------------------------------------------- */
+/* -- RET ---------------------------------------------------------------------------------- */
 
 /* @extra: bytes of arguments to drop. */
 static int __attribute__((noinline)) branch_ret_slow64(struct x86_cpu *c, uint64_t extra)

@@ -202,8 +202,7 @@ bool x86_push(struct x86_cpu *c, unsigned int osize, uint64_t value)
 	return true;
 }
 
-/* -- segmentation ---------------------------------------------------------------------------------
- */
+/* -- segmentation ------------------------------------------------------------------------- */
 
 /* Type check of protected mode; what real mode leaves in the descriptor caches has no such rights.
  */

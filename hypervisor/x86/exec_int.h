@@ -34,8 +34,7 @@ typedef x86_u16a x86_u16m;
 typedef x86_u32a x86_u32m;
 typedef x86_u64a x86_u64m;
 
-/* -- operands -------------------------------------------------------------------------------------
- */
+/* -- operands ----------------------------------------------------------------------------- */
 
 X86_INLINE uint8_t x86_get8(struct x86_cpu *c, unsigned int r)
 {
@@ -105,8 +104,7 @@ static inline uint64_t x86_cut(unsigned int asize, uint64_t off)
 	return asize == 3 ? off : asize == 2 ? (uint32_t)off : (uint16_t)off;
 }
 
-/* -- memory operands
- * -------------------------------------------------------------------------------- */
+/* -- memory operands ---------------------------------------------------------------------- */
 
 /* Kernel on a source operand in memory: does everything. */
 typedef int (*x86_read_fn)(struct x86_cpu *c, const struct x86_insn *i, const void *p);
@@ -239,8 +237,7 @@ bool x86_rmw_end(struct x86_cpu *c, const struct x86_insn *i, struct x86_rmw *m)
 #define X86_ROWS4_M(op, form, fn) X86_ROW_M(op, form, 0, fn##8), X86_ROWS3_M(op, form, fn)
 #define X86_ROWS4_L(op, form, fn) X86_ROW_L(op, form, 0, fn##8), X86_ROWS3_L(op, form, fn)
 
-/* -- flags ----------------------------------------------------------------------------------------
- */
+/* -- flags -------------------------------------------------------------------------------- */
 
 #define X86_ARITH_CF 0x0100u
 #define X86_ARITH_PF 0x0400u
@@ -284,16 +281,14 @@ X86_INLINE bool x86_cond_var(const struct x86_cpu *c, unsigned int cc)
 	return ((f & masks[cc >> 1 & 7]) != 0) ^ (cc & 1);
 }
 
-/* -- privilege
- * -------------------------------------------------------------------------------------- */
+/* -- privilege ---------------------------------------------------------------------------- */
 
 static inline unsigned int x86_iopl(const struct x86_cpu *c)
 {
 	return (unsigned int)(c->rflags_rest >> 12) & 3;
 }
 
-/* -- stack
- * ------------------------------------------------------------------------------------------ */
+/* -- stack -------------------------------------------------------------------------------- */
 
 /* Stack pointer @sp cut to the stack's address size. */
 static inline uint64_t x86_cut_sp(const struct x86_cpu *c, uint64_t sp)
@@ -308,8 +303,7 @@ bool x86_stack_probe(struct x86_cpu *c, uint64_t sp, unsigned int osize);
 /* The stack pointer moves only on success. */
 bool x86_push(struct x86_cpu *c, unsigned int osize, uint64_t value);
 
-/* -- near control transfer
- * --------------------------------------------------------------------------- */
+/* -- near control transfer ---------------------------------------------------------------- */
 
 static inline bool x86_is_canonical(uint64_t va)
 {

@@ -74,8 +74,7 @@ static int io_out(struct x86_cpu *c, const struct x86_insn *i)
 	return rc ? io_stop(c, rc) : X86_NEXT;
 }
 
-/* -- INS, OUTS ------------------------------------------------------------------------------------
- */
+/* -- INS, OUTS ---------------------------------------------------------------------------- */
 
 /* Elements of one call: what is in the page, and in order of growing addresses. */
 static uint64_t io_room(struct x86_cpu *c, const struct x86_insn *i, unsigned int seg,

@@ -7,8 +7,7 @@
  */
 #include "x86/exec_int.h"
 
-/* -- MOV
- * ------------------------------------------------------------------------------------------- */
+/* -- MOV ---------------------------------------------------------------------------------- */
 
 #define MOVE_PLAIN(bits) \
 	static int move_rr##bits(struct x86_cpu *c, const struct x86_insn *i) \
@@ -34,8 +33,7 @@ MOVE_PLAIN(16)
 MOVE_PLAIN(32)
 MOVE_PLAIN(64)
 
-/* -- MOVZX, MOVSX, MOVSXD: @from bits as @type into @to bits
- * --------------------------------------- */
+/* -- MOVZX, MOVSX, MOVSXD: @from bits as @type into @to bits ------------------------------ */
 
 #define MOVE_EXTEND(name, from, type, to) \
 	static int name##_rr##to(struct x86_cpu *c, const struct x86_insn *i) \
@@ -59,8 +57,7 @@ MOVE_EXTEND3(move_sx8, 8, int8_t)
 MOVE_EXTEND3(move_sx16, 16, int16_t)
 MOVE_EXTEND3(move_sxd, 32, int32_t)
 
-/* -- LEA -----------------------------------------------------------------------------------------
- */
+/* -- LEA ---------------------------------------------------------------------------------- */
 
 #define MOVE_LEA(bits) \
 	static int move_lea##bits(struct x86_cpu *c, const struct x86_insn *i) \
@@ -82,8 +79,7 @@ MOVE_LEA(16)
 MOVE_LEA(32)
 MOVE_LEA(64)
 
-/* -- CMOVcc, SETcc --------------------------------------------------------------------------------
- */
+/* -- CMOVcc, SETcc ------------------------------------------------------------------------ */
 
 /* The source is read, and a 32-bit destination zero-extended, when the condition is false too. */
 #define MOVE_CMOV(bits) \
@@ -156,8 +152,7 @@ x86_exec_fn x86_bind_cc(const struct x86_insn *i)
 	return NULL;
 }
 
-/* -- rest -----------------------------------------------------------------------------------------
- */
+/* -- rest --------------------------------------------------------------------------------- */
 
 static int move_xlat(struct x86_cpu *c, const struct x86_insn *i)
 {

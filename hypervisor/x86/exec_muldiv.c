@@ -10,8 +10,7 @@
  */
 #include "x86/exec_int.h"
 
-/* -- multiplication -------------------------------------------------------------------------------
- */
+/* -- multiplication ----------------------------------------------------------------------- */
 
 /*
  * One operand: lo = rax, hi = rdx. f travels in another register because RAX is an operand.
@@ -92,8 +91,7 @@ IMUL_TWO(16, "w")
 IMUL_TWO(32, "l")
 IMUL_TWO(64, "q")
 
-/* -- division
- * -------------------------------------------------------------------------------------- */
+/* -- division ----------------------------------------------------------------------------- */
 
 /* Does the unsigned quotient of hi:lo / d fit (all of @bits bits)? */
 static inline bool div_fits(uint64_t hi, uint64_t d)
@@ -166,8 +164,7 @@ DIV_ONE(idiv, "idivw", 16, DIV_CHECK_S)
 DIV_ONE(idiv, "idivl", 32, DIV_CHECK_S)
 DIV_ONE(idiv, "idivq", 64, DIV_CHECK_S)
 
-/* -- decimal adjustment: the host, in 64-bit mode, has none of these
- * --------------------------------- */
+/* -- decimal adjustment: the host, in 64-bit mode, has none of these ---------------------- */
 
 static void bcd_finish(struct x86_cpu *c, uint8_t al, bool af, bool cf)
 {

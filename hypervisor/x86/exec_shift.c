@@ -67,8 +67,7 @@ SHIFT4(shift_shl, "shl")
 SHIFT4(shift_shr, "shr")
 SHIFT4(shift_sar, "sar")
 
-/* -- double shifts: @s supplies the bits that come in
- * ------------------------------------------------- */
+/* -- double shifts: @s supplies the bits that come in ------------------------------------- */
 
 #define SHIFT2_CORE(name, insn, bits, sfx) \
 	X86_INLINE uint32_t name##_core##bits(uint##bits##_t *d, uint##bits##_t s, unsigned int n, \

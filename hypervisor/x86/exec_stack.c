@@ -9,8 +9,7 @@
  */
 #include "x86/exec_int.h"
 
-/* -- PUSH -----------------------------------------------------------------------------------------
- */
+/* -- PUSH --------------------------------------------------------------------------------- */
 
 static int __attribute__((noinline))
 stack_push_slow64(struct x86_cpu *c, uint64_t sp, uint64_t value)
@@ -87,8 +86,7 @@ static int stack_push_m(struct x86_cpu *c, const struct x86_insn *i)
 	return X86_NEXT;
 }
 
-/* -- POP ------------------------------------------------------------------------------------------
- */
+/* -- POP ---------------------------------------------------------------------------------- */
 
 static int __attribute__((noinline)) stack_pop_slow64(struct x86_cpu *c, unsigned int r)
 {
@@ -165,8 +163,7 @@ static int stack_pop_m(struct x86_cpu *c, const struct x86_insn *i)
 	return X86_ABORT;
 }
 
-/* -- PUSHA, POPA
- * ------------------------------------------------------------------------------------ */
+/* -- PUSHA, POPA -------------------------------------------------------------------------- */
 
 static int stack_pusha(struct x86_cpu *c, const struct x86_insn *i)
 {
@@ -202,8 +199,7 @@ static int stack_popa(struct x86_cpu *c, const struct x86_insn *i)
 	return X86_NEXT;
 }
 
-/* -- ENTER, LEAVE
- * ----------------------------------------------------------------------------------- */
+/* -- ENTER, LEAVE ------------------------------------------------------------------------- */
 
 /*
  * All slots, and the top of the new frame, are probed before the first is written; the copied frame

@@ -10,8 +10,7 @@
 #include "os/hvm_os.h"
 #include "x86/exec_str.h"
 
-/* -- one element ----------------------------------------------------------------------------------
- */
+/* -- one element -------------------------------------------------------------------------- */
 
 static inline uint64_t str_get(const void *p, unsigned int osize)
 {
@@ -72,8 +71,7 @@ bool x86_str_store(struct x86_cpu *c, const struct x86_insn *i, uint64_t value)
 	return x86_store_slow(c, la, &value, 1u << i->osize);
 }
 
-/* -- chunks ---------------------------------------------------------------------------------------
- */
+/* -- chunks ------------------------------------------------------------------------------- */
 
 static inline uint64_t str_min(uint64_t a, uint64_t b)
 {
@@ -170,8 +168,7 @@ int x86_str_run(struct x86_cpu *c, const struct x86_insn *i, x86_str_many_fn man
 	return X86_NEXT;
 }
 
-/* -- MOVS -----------------------------------------------------------------------------------------
- */
+/* -- MOVS --------------------------------------------------------------------------------- */
 
 /* Element by element, upwards: an overlap repeats the bytes between the two addresses. */
 static void str_copy_up(void *d, const void *s, uint64_t n, unsigned int osize)
@@ -243,8 +240,7 @@ static int str_movs(struct x86_cpu *c, const struct x86_insn *i)
 	return x86_str_run(c, i, str_movs_many, str_movs_one, false);
 }
 
-/* -- STOS -----------------------------------------------------------------------------------------
- */
+/* -- STOS --------------------------------------------------------------------------------- */
 
 static int64_t str_stos_many(struct x86_cpu *c, const struct x86_insn *i, uint64_t n)
 {
@@ -284,8 +280,7 @@ static int str_stos(struct x86_cpu *c, const struct x86_insn *i)
 	return x86_str_run(c, i, str_stos_many, str_stos_one, false);
 }
 
-/* -- LODS: of a chunk, the last element is what remains -------------------------------------------
- */
+/* -- LODS: of a chunk, the last element is what remains ----------------------------------- */
 
 static int64_t str_lods_many(struct x86_cpu *c, const struct x86_insn *i, uint64_t n)
 {
@@ -320,8 +315,7 @@ static int str_lods(struct x86_cpu *c, const struct x86_insn *i)
 	return x86_str_run(c, i, str_lods_many, str_lods_one, false);
 }
 
-/* -- SCAS, CMPS -----------------------------------------------------------------------------------
- */
+/* -- SCAS, CMPS --------------------------------------------------------------------------- */
 
 static uint16_t str_cmp_flags(unsigned int osize, uint64_t a, uint64_t b)
 {

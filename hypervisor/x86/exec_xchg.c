@@ -10,8 +10,7 @@
  */
 #include "x86/exec_int.h"
 
-/* -- XCHG, XADD -----------------------------------------------------------------------------------
- */
+/* -- XCHG, XADD --------------------------------------------------------------------------- */
 
 #define XCHG(bits, sfx) \
 	static int xchg_rr##bits(struct x86_cpu *c, const struct x86_insn *i) \
@@ -89,8 +88,7 @@ XADD(16, "w")
 XADD(32, "l")
 XADD(64, "q")
 
-/* -- CMPXCHG --------------------------------------------------------------------------------------
- */
+/* -- CMPXCHG ------------------------------------------------------------------------------ */
 
 /*
  * Runs on the whole RAX, so that its upper half fares as on the host. A destination in memory is
@@ -178,8 +176,7 @@ CMPXCHG(64, "q", "q")
 CMPXCHG_PAIR(cmpxchg_8b, "cmpxchg8b", uint32_t, 8)
 CMPXCHG_PAIR(cmpxchg_16b, "cmpxchg16b", uint64_t, 16)
 
-/* -- fences and cache -----------------------------------------------------------------------------
- */
+/* -- fences and cache --------------------------------------------------------------------- */
 
 /* Guest memory is the host's, accessed by this thread: the host's fence is the guest's. */
 static int fence_full(struct x86_cpu *c, const struct x86_insn *i)
@@ -208,8 +205,7 @@ static int fence_clflush(struct x86_cpu *c, const struct x86_insn *i)
 	return x86_probe_r(c, la, 1) ? X86_NEXT : x86_mem_fault(c, i);
 }
 
-/* -- ARPL, BOUND ----------------------------------------------------------------------------------
- */
+/* -- ARPL, BOUND -------------------------------------------------------------------------- */
 
 static bool arpl_adjust(uint16_t *dst, uint16_t src)
 {

@@ -186,8 +186,7 @@ static void assert_fault(const struct machine *m, int rc, unsigned int vector)
 	assert_int_equal(m->c.exc.vector, vector);
 }
 
-/* -- binding
- * ----------------------------------------------------------------------------------------- */
+/* -- binding ------------------------------------------------------------------------------ */
 
 static void lock_is_refused_where_it_is_illegal(void **state)
 {
@@ -218,8 +217,7 @@ static void out_of_range_instructions_bind_to_ud(void **state)
 	assert_ptr_equal(x86_exec_bind(&i), x86_exec_ud);
 }
 
-/* -- stack
- * ------------------------------------------------------------------------------------------- */
+/* -- stack -------------------------------------------------------------------------------- */
 
 static void push_rsp_pushes_the_old_value(void **state)
 {
@@ -328,8 +326,52 @@ static void enter_copies_the_display_and_leave_drops_the_frame(void **state)
 	assert_int_equal(m->c.gpr[X86_RBP], 0x13000);
 }
 
-/* -- flags
- * ------------------------------------------------------------------------------------------- */
+/* -- segments ----------------------------------------------------------------------------- */
+
+static void segment_type_and_limit_decide_what_an_access_raises(void **state)
+{
+	static const struct {
+		uint32_t ar, limit, offset;
+		bool write, ok;
+	} rows[] = {
+		{ 0x4093, 0x0fff, 0x0ffc, true, true }, /* data, up */
+		{ 0x4093, 0x0fff, 0x0ffd, false, false },
+		{ 0x4093, 0x0fff, 0xffffffff, false, false }, /* no wrap around 4 GiB */
+		{ 0x4091, 0x0fff, 0x0100, false, true },      /* read-only */
+		{ 0x4091, 0x0fff, 0x0100, true, false },
+		{ 0x4097, 0x0fff, 0x1000, true, true }, /* expand-down */
+		{ 0x4097, 0x0fff, 0x0fff, true, false },
+		{ 0x0097, 0x0fff, 0xfffc, false, true },
+		{ 0x0097, 0x0fff, 0xfffd, false, false }, /* not above 64 KiB without B */
+		{ 0x409b, 0x0fff, 0x0100, false, true },  /* code, readable */
+		{ 0x409b, 0x0fff, 0x0100, true, false },
+		{ 0x4099, 0x0fff, 0x0100, false, false },      /* execute-only */
+		{ 0x1c093, 0xffffffff, 0x0100, false, false }, /* null selector */
+	};
+	struct machine *m = *state;
+
+	for (size_t k = 0; k < HVM_ARRAY_SIZE(rows); k++)
+		for (unsigned int seg = HVM_SEG_ES; seg <= HVM_SEG_GS; seg++) {
+			gva_t la = 0;
+			bool ok;
+
+			machine_reset(m, PROT32);
+			m->c.mode &= ~(X86_MODE_FLAT | X86_MODE_FLAT_FSGS);
+			m->c.seg[seg] = (struct hvm_seg){ .base = 0x20000,
+							  .limit = rows[k].limit,
+							  .ar = rows[k].ar };
+			ok = x86_linear(&m->c, seg, rows[k].offset, 4, rows[k].write, &la);
+			if (ok != rows[k].ok)
+				fail_msg("row %zu", k);
+			if (ok)
+				assert_int_equal(la, 0x20000 + rows[k].offset);
+			else
+				assert_int_equal(m->c.exc.vector,
+						 seg == HVM_SEG_SS ? X86_SS : X86_GP);
+		}
+}
+
+/* -- flags -------------------------------------------------------------------------------- */
 
 static void pushf_hides_vm_and_rf(void **state)
 {
@@ -399,8 +441,7 @@ static void sti_blocks_one_instruction_only_if_interrupts_were_off(void **state)
 	assert_fault(m, RUN(m, 0xfb), X86_GP);
 }
 
-/* -- decimal
- * ---------------------------------------------------------------------------------------- */
+/* -- decimal ------------------------------------------------------------------------------ */
 
 static uint8_t to_bcd(unsigned int v)
 {
@@ -461,8 +502,7 @@ static void aam_splits_and_aad_joins_in_any_base(void **state)
 	assert_fault(m, RUN(m, 0xd4, 0x00), X86_DE);
 }
 
-/* -- branches
- * ---------------------------------------------------------------------------------------- */
+/* -- branches ----------------------------------------------------------------------------- */
 
 static void a_16_bit_operand_size_cuts_the_target(void **state)
 {
@@ -578,8 +618,7 @@ static void loop_counts_in_the_address_size(void **state)
 	assert_int_equal(m->c.gpr[X86_RCX], 1); /* ECX written: upper half zero */
 }
 
-/* -- ARPL, BOUND, CMPXCHG16B
- * -------------------------------------------------------------------------- */
+/* -- ARPL, BOUND, CMPXCHG16B -------------------------------------------------------------- */
 
 static void arpl_raises_the_rpl_and_is_invalid_in_real_mode(void **state)
 {
@@ -611,8 +650,7 @@ static void cmpxchg16b_needs_16_byte_alignment(void **state)
 	assert_true(x86_get_rflags(&m->c) & X86_EFL_ZF);
 }
 
-/* -- REP
- * --------------------------------------------------------------------------------------------- */
+/* -- REP ---------------------------------------------------------------------------------- */
 
 static void rep_stops_for_an_exit_request_with_registers_advanced(void **state)
 {
@@ -689,8 +727,7 @@ static void strings_of_16_bit_code_wrap_at_64k(void **state)
 	assert_int_equal(c->gpr[X86_RCX], 1);
 }
 
-/* -- ports
- * -------------------------------------------------------------------------------------------- */
+/* -- ports -------------------------------------------------------------------------------- */
 
 static void in_and_out_move_the_operand_size(void **state)
 {

@@ -138,8 +138,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* -- one instruction on both sides
- * ----------------------------------------------------------------- */
+/* -- one instruction on both sides -------------------------------------------------------- */
 
 #define CMP_FLAGS (X86_EFL_ARITH | X86_EFL_DF)
 
@@ -218,8 +217,7 @@ static bool run_both(struct fixture *f, const uint8_t *bytes, unsigned int len, 
 	return true;
 }
 
-/* -- random encodings
- * ------------------------------------------------------------------------------ */
+/* -- random encodings --------------------------------------------------------------------- */
 
 enum template_kind {
 	T_LOCK = 0x01,	 /* LOCK is legal on the memory form */
