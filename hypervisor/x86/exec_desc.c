@@ -41,13 +41,43 @@ bool x86_sys_load64(struct x86_cpu *c, gva_t gva, uint64_t *ret)
 	return true;
 }
 
+bool x86_sys_get(struct x86_cpu *c, gva_t gva, void *buf, unsigned int size)
+{
+	const void *p;
+
+	gva = sys_gva(c, gva);
+	p = sys_fast_ptr(c, gva, size, false);
+	if (!p)
+		return x86_sys_load(c, gva, buf, size);
+	memcpy(buf, p, size);
+	return true;
+}
+
+bool x86_sys_put(struct x86_cpu *c, gva_t gva, const void *buf, unsigned int size)
+{
+	void *p;
+
+	gva = sys_gva(c, gva);
+	p = sys_fast_ptr(c, gva, size, true);
+	if (!p)
+		return x86_sys_store(c, gva, buf, size);
+	memcpy(p, buf, size);
+	return true;
+}
+
+bool x86_sys_probe(struct x86_cpu *c, gva_t gva, unsigned int size)
+{
+	gva = sys_gva(c, gva);
+	return sys_fast_ptr(c, gva, size, true) || x86_probe_w_as(c, 0, gva, size);
+}
+
 bool x86_sys_or8(struct x86_cpu *c, gva_t gva, uint8_t bits)
 {
 	uint8_t *p, v;
 	bool ok;
 
 	gva = sys_gva(c, gva);
-	if (!x86_probe_w_as(c, 0, gva, 1))
+	if (!x86_sys_probe(c, gva, 1))
 		return false;
 	p = sys_fast_ptr(c, gva, 1, true);
 	if (p) {
@@ -70,7 +100,7 @@ bool x86_sys_and8(struct x86_cpu *c, gva_t gva, uint8_t mask)
 	bool ok;
 
 	gva = sys_gva(c, gva);
-	if (!x86_probe_w_as(c, 0, gva, 1))
+	if (!x86_sys_probe(c, gva, 1))
 		return false;
 	p = sys_fast_ptr(c, gva, 1, true);
 	if (p) {
@@ -263,8 +293,8 @@ int x86_stack_from_tss(struct x86_cpu *c, unsigned int cpl, unsigned int ext, st
 
 	if ((tr->ar & HVM_AR_UNUSABLE) || at + (wide ? 5 : 3) > tr->limit)
 		return stack_tss_fault(c, ext);
-	if (!x86_sys_load(c, sys_gva(c, tr->base + at), &sp, wide ? 4 : 2) ||
-	    !x86_sys_load(c, sys_gva(c, tr->base + at + (wide ? 4 : 2)), &ss, 2))
+	if (!x86_sys_get(c, tr->base + at, &sp, wide ? 4 : 2) ||
+	    !x86_sys_get(c, tr->base + at + (wide ? 4 : 2), &ss, 2))
 		return X86_ABORT;
 	r = x86_desc_check_stack(c, ss, cpl, X86_TS, ext, ret_desc);
 	if (r)
@@ -393,10 +423,16 @@ int x86_stack_push_frame(struct x86_cpu *c, struct x86_stack *st, const struct x
 
 bool x86_sys_get_mem(struct x86_cpu *c, const struct x86_insn *i, void *buf, unsigned int size)
 {
+	const void *p;
 	gva_t la;
 
 	if (!x86_ea(c, i, size, false, &la))
 		return false;
+	p = x86_ptr_r_fast(c, la, size);
+	if (p) {
+		memcpy(buf, p, size);
+		return true;
+	}
 	if (x86_load_slow(c, la, buf, size))
 		return true;
 	x86_mem_fault(c, i);
@@ -427,4 +463,27 @@ int x86_sys_put16(struct x86_cpu *c, const struct x86_insn *i, uint64_t value)
 	if (!x86_ea(c, i, 2, true, &la))
 		return X86_ABORT;
 	return x86_store16(c, la, (uint16_t)value) ? X86_NEXT : x86_mem_fault(c, i);
+}
+
+/* The selector stands behind the offset; each is checked against the segment by itself. */
+bool x86_sys_get_far(struct x86_cpu *c, const struct x86_insn *i, uint64_t *ret_off,
+		     uint16_t *ret_sel)
+{
+	uint64_t off = x86_ea_offset(c, i), value = 0;
+	unsigned int bytes = 1u << i->osize;
+	gva_t la, la_sel;
+	const void *p;
+
+	if (!x86_linear(c, i->seg, off, bytes, false, &la) ||
+	    !x86_linear(c, i->seg, x86_cut(i->asize, off + bytes), 2, false, &la_sel))
+		return false;
+	p = x86_ptr_r_fast(c, la, bytes);
+	if (p)
+		memcpy(&value, p, bytes);
+	if ((p || x86_load_slow(c, la, &value, bytes)) && x86_load16(c, la_sel, ret_sel)) {
+		*ret_off = value;
+		return true;
+	}
+	x86_mem_fault(c, i);
+	return false;
 }

@@ -132,9 +132,13 @@ static inline int x86_branch_to(struct x86_cpu *c, uint64_t ip)
 
 /*
  * Loads of descriptor tables and task state segments, with a fast path through the kernel's
- * read TLB. Addresses are cut to 32 bits outside long mode.
+ * TLB. Addresses are cut to 32 bits outside long mode.
  */
 bool x86_sys_load64(struct x86_cpu *c, gva_t gva, uint64_t *ret);
+bool x86_sys_get(struct x86_cpu *c, gva_t gva, void *buf, unsigned int size);
+bool x86_sys_put(struct x86_cpu *c, gva_t gva, const void *buf, unsigned int size);
+/* Will x86_sys_put() of this range succeed? */
+bool x86_sys_probe(struct x86_cpu *c, gva_t gva, unsigned int size);
 /* Set bits of one byte of a system structure, atomically where the memory can be reached directly.
  */
 bool x86_sys_or8(struct x86_cpu *c, gva_t gva, uint8_t bits);
@@ -262,7 +266,8 @@ int x86_task_result(struct x86_cpu *c, int r);
 int x86_task_fetch(struct x86_cpu *c, uint16_t sel, enum x86_vector vector, unsigned int ext,
 		   bool want_busy, struct x86_desc *ret);
 
-/* -- exec_iret.c: what IRET and RETF share ----------------------------------------------------------- */
+/* -- exec_iret.c: what IRET and RETF share
+ * ----------------------------------------------------------- */
 
 /* What was popped, and what was made of it. */
 struct x86_return {
@@ -330,6 +335,9 @@ bool x86_sys_get16(struct x86_cpu *c, const struct x86_insn *i, uint16_t *ret);
 int x86_sys_put16(struct x86_cpu *c, const struct x86_insn *i, uint64_t value);
 /* Memory operand of any size to 64 bytes. */
 bool x86_sys_get_mem(struct x86_cpu *c, const struct x86_insn *i, void *buf, unsigned int size);
+/* Far pointer in memory: an offset of the operand size, then a selector. false: X86_ABORT. */
+bool x86_sys_get_far(struct x86_cpu *c, const struct x86_insn *i, uint64_t *ret_off,
+		     uint16_t *ret_sel);
 /* SGDT, SIDT, SLDT, STR, SMSW are for the kernel only with CR4.UMIP. */
 static inline bool x86_umip_denies(const struct x86_cpu *c)
 {

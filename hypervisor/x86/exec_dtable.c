@@ -40,6 +40,7 @@ static int dtable_store(struct x86_cpu *c, const struct x86_insn *i, const struc
 {
 	unsigned int bytes = x86_is_code64(c) ? 10 : 6;
 	uint8_t buf[10];
+	void *p;
 	gva_t la;
 
 	if (x86_umip_denies(c))
@@ -48,6 +49,11 @@ static int dtable_store(struct x86_cpu *c, const struct x86_insn *i, const struc
 	memcpy(buf + 2, &t->base, 8);
 	if (!x86_ea(c, i, bytes, true, &la))
 		return X86_ABORT;
+	p = x86_ptr_w_fast(c, la, bytes);
+	if (p) {
+		memcpy(p, buf, bytes);
+		return X86_NEXT;
+	}
 	return x86_store_slow(c, la, buf, bytes) ? X86_NEXT : x86_mem_fault(c, i);
 }
 

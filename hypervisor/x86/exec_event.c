@@ -67,7 +67,7 @@ static int event_real(struct x86_cpu *c, struct event_run *r)
 
 	if (at + 3 > c->idtr.limit)
 		return x86_raise_err(c, X86_GP, 0);
-	if (!x86_sys_load(c, (uint32_t)(c->idtr.base + at), &entry, 4))
+	if (!x86_sys_get(c, c->idtr.base + at, &entry, 4))
 		return X86_ABORT;
 	x86_frame_push(&f, event_saved_rflags(c, r->e));
 	x86_frame_push(&f, c->seg[HVM_SEG_CS].sel);

@@ -27,25 +27,12 @@ struct far_gate {
 
 static bool far_operand(struct x86_cpu *c, const struct x86_insn *i, struct far_run *r)
 {
-	unsigned int bytes = 1u << i->osize;
-	gva_t la, la_sel;
-	uint64_t off;
-
 	r->i = i;
-	r->off = 0;
-	if (i->form == X86_FORM_I) {
-		r->off = (uint32_t)i->imm;
-		r->sel = (uint16_t)((uint64_t)i->imm >> 32);
-		return true;
-	}
-	off = x86_ea_offset(c, i);
-	if (!x86_linear(c, i->seg, off, bytes, false, &la) ||
-	    !x86_linear(c, i->seg, x86_cut(i->asize, off + bytes), 2, false, &la_sel))
-		return false;
-	if (x86_load_slow(c, la, &r->off, bytes) && x86_load_slow(c, la_sel, &r->sel, 2))
-		return true;
-	x86_mem_fault(c, i);
-	return false;
+	if (i->form != X86_FORM_I)
+		return x86_sys_get_far(c, i, &r->off, &r->sel);
+	r->off = (uint32_t)i->imm;
+	r->sel = (uint16_t)((uint64_t)i->imm >> 32);
+	return true;
 }
 
 /* Push CS and the return address on the current stack. */

@@ -87,7 +87,7 @@ static int iret_task(struct x86_cpu *c, const struct x86_insn *i)
 	uint16_t link;
 	int r;
 
-	if (!x86_sys_load(c, (uint32_t)c->seg[HVM_SEG_TR].base, &link, 2))
+	if (!x86_sys_get(c, c->seg[HVM_SEG_TR].base, &link, 2))
 		return X86_ABORT;
 	r = x86_task_fetch(c, link, X86_TS, 0, true, &t.tss);
 	if (!r)

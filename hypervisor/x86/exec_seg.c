@@ -123,17 +123,12 @@ static int seg_pop(struct x86_cpu *c, const struct x86_insn *i)
 
 static int seg_load_far(struct x86_cpu *c, const struct x86_insn *i)
 {
-	uint64_t off = x86_ea_offset(c, i), value = 0;
-	unsigned int bytes = 1u << i->osize;
 	uint32_t mode = c->mode;
-	gva_t la, la_sel;
+	uint64_t value;
 	uint16_t sel;
 
-	if (!x86_linear(c, i->seg, off, bytes, false, &la) ||
-	    !x86_linear(c, i->seg, x86_cut(i->asize, off + bytes), 2, false, &la_sel))
+	if (!x86_sys_get_far(c, i, &value, &sel))
 		return X86_ABORT;
-	if (!x86_load_slow(c, la, &value, bytes) || !x86_load_slow(c, la_sel, &sel, 2))
-		return x86_mem_fault(c, i);
 	if (x86_load_seg(c, i->dst, sel))
 		return X86_ABORT;
 	x86_set_n(c, i->osize, i->src, value);

@@ -97,8 +97,7 @@ static int task_read(struct x86_cpu *c, const struct x86_task_switch *t, struct 
 
 	memset(image, 0, sizeof(image));
 	for (unsigned int n = 0; n < bytes; n += 52)
-		if (!x86_sys_load(c, (uint32_t)(base + n), image + n,
-				  bytes - n < 52 ? bytes - n : 52))
+		if (!x86_sys_get(c, base + n, image + n, bytes - n < 52 ? bytes - n : 52))
 			return X86_ABORT;
 	memset(m, 0, sizeof(*m));
 	m->layout = l;
@@ -132,8 +131,9 @@ static int task_save(struct x86_cpu *c, const struct x86_task_switch *t)
 		memcpy(buf + at, &c->gpr[n], field);
 	for (unsigned int n = 0; n < l->segs; n++, at += field)
 		memcpy(buf + at, &c->seg[n].sel, 2);
-	return x86_sys_store(c, (uint32_t)(tr->base + l->save_at), buf, l->save_bytes) ? X86_NEXT
-										       : X86_ABORT;
+	if (!x86_sys_put(c, tr->base + l->save_at, buf, l->save_bytes))
+		return X86_ABORT;
+	return X86_NEXT;
 }
 
 static gva_t task_old_desc(const struct x86_cpu *c)
@@ -149,15 +149,13 @@ static int task_probe(struct x86_cpu *c, const struct x86_task_switch *t)
 
 	if ((tr->ar & HVM_AR_UNUSABLE) || tr->limit < l->save_at + l->save_bytes - 1u)
 		return x86_raise_err(c, X86_TS, (tr->sel & 0xfffcu) | t->ext);
-	if (!x86_probe_w_as(c, 0, (uint32_t)(tr->base + l->save_at), l->save_bytes))
+	if (!x86_sys_probe(c, tr->base + l->save_at, l->save_bytes))
 		return X86_ABORT;
-	if (t->reason == X86_TASK_CALL &&
-	    !x86_probe_w_as(c, 0, (uint32_t)x86_desc_base(t->tss.raw), 2))
+	if (t->reason == X86_TASK_CALL && !x86_sys_probe(c, x86_desc_base(t->tss.raw), 2))
 		return X86_ABORT;
-	if (t->reason != X86_TASK_IRET && !x86_probe_w_as(c, 0, (uint32_t)(t->tss.gva + 5), 1))
+	if (t->reason != X86_TASK_IRET && !x86_sys_probe(c, t->tss.gva + 5, 1))
 		return X86_ABORT;
-	if (t->reason != X86_TASK_CALL &&
-	    !x86_probe_w_as(c, 0, (uint32_t)(task_old_desc(c) + 5), 1))
+	if (t->reason != X86_TASK_CALL && !x86_sys_probe(c, task_old_desc(c) + 5, 1))
 		return X86_ABORT;
 	return X86_NEXT;
 }
@@ -167,8 +165,7 @@ static int task_link(struct x86_cpu *c, const struct x86_task_switch *t)
 {
 	uint16_t link = c->seg[HVM_SEG_TR].sel;
 
-	if (t->reason == X86_TASK_CALL &&
-	    !x86_sys_store(c, (uint32_t)x86_desc_base(t->tss.raw), &link, 2))
+	if (t->reason == X86_TASK_CALL && !x86_sys_put(c, x86_desc_base(t->tss.raw), &link, 2))
 		return X86_ABORT;
 	if (t->reason != X86_TASK_CALL &&
 	    !x86_sys_and8(c, task_old_desc(c) + 5, (uint8_t)~X86_TSS_BUSY))
