@@ -37,18 +37,21 @@
 #define ELCR_1_LEVEL 0x20 /* IRQ 5 */
 #define ELCR_2_LEVEL 0x0e /* IRQ 9, 10, 11 */
 
-#define PM_TIMER_HZ   3579545u
-#define AP_WAIT_TICKS (PM_TIMER_HZ / 5) /* 200 ms */
-#define AP_WAIT_READS 1000000u		/* should the timer stand still */
-#define PCI_ADDRESS   0xcf8
-#define PCI_DATA      0xcfc
-#define VGA_ROM_GPA   0xc0000u
-#define VGA_ROM_MAX   0x20000u
-#define BDA_BASE_KIB  0x413
-#define BDA_EBDA      0x40e
+#define PM_TIMER_HZ    3579545u
+#define AP_WAIT_TICKS  (PM_TIMER_HZ / 5) /* 200 ms */
+#define AP_WAIT_READS  1000000u		 /* should the timer stand still */
+#define PCI_ADDRESS    0xcf8
+#define PCI_DATA       0xcfc
+#define VGA_ROM_GPA    0xc0000u
+#define VGA_ROM_MAX    0x20000u
+#define VGA_ROM_ENTRY  3
+#define VGA_SET_MODE_3 0x0003
+#define BDA_BASE_KIB   0x413
+#define BDA_EBDA       0x40e
 
 /* In realmode.S; addresses in this image, not where the code runs. */
 extern uint8_t realmode_start[], realmode_end[], realmode_iret[], realmode_call[];
+extern uint8_t realmode_int10[];
 extern uint8_t realmode_gdtr[], realmode_target[], realmode_ax[], realmode_bx[];
 extern uint8_t realmode_ap_count[], realmode_ap_msr[], realmode_ap_msr_count[];
 extern uint8_t gdtr[]; /* head.S */
@@ -248,5 +251,8 @@ void vga_run_rom(const struct pci_bus *bus)
 	if (!bytes)
 		return;
 	log_printf("hvmloader: running the VGABIOS, %u bytes\n", bytes);
-	realmode_run(VGA_ROM_GPA >> 4, 3, f->devfn, 0xffff);
+	realmode_run(VGA_ROM_GPA >> 4, VGA_ROM_ENTRY, f->devfn, 0xffff);
+	/* The ROM only hooks interrupt 0x10; a BIOS would set the text mode next. */
+	realmode_run(HVM_GPA_REAL_MODE >> 4, (uint16_t)(realmode_int10 - realmode_start),
+		     VGA_SET_MODE_3, 0);
 }

@@ -42,6 +42,12 @@ realmode_start:
 realmode_iret:
 	iret
 
+/* A far function for realmode_call: the video BIOS with ax as given. */
+	.globl realmode_int10
+realmode_int10:
+	int	$0x10
+	lretw
+
 	.code32
 /* Called from C in protected mode: far call to rm_target with ax, bx, dx; returns like a function. */
 	.globl realmode_call
