@@ -346,6 +346,9 @@ static void soft_state_changed(struct soft_vcpu *sv)
 	x86_update_mode(c);
 	soft_tlb_flush(sv, true);
 	sv->key_mode = ~0u;
+	/* An instruction that waited for ioemu will not come back. */
+	if (sv->io_retry)
+		hvm_io_retire(sv->vcpu);
 	sv->io_retry = false;
 	sv->window_intr = false;
 	sv->window_nmi = false;
