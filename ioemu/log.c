@@ -32,8 +32,8 @@ void log_line(enum log_level level, const char *format, ...)
 	clock_gettime(CLOCK_REALTIME, &now);
 	gmtime_r(&now.tv_sec, &tm);
 	used = strftime(line, sizeof(line), "%Y-%m-%dT%H:%M:%S", &tm);
-	used += (size_t)snprintf(line + used, sizeof(line) - used, ".%03ldZ %s: ",
-				 now.tv_nsec / 1000000, names[level]);
+	used += (size_t)snprintf(line + used, sizeof(line) - used,
+				 ".%03ldZ %s: ", now.tv_nsec / 1000000, names[level]);
 	va_start(args, format);
 	n = vsnprintf(line + used, sizeof(line) - used - 1, format, args);
 	va_end(args);

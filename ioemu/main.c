@@ -33,9 +33,12 @@ static void usage(FILE *to)
 static int parse_arguments(int argc, char **argv, struct arguments *ret)
 {
 	static const struct option options[] = {
-		{ "dir", required_argument, NULL, 'd' },   { "ready-fd", required_argument, NULL, 'r' },
-		{ "debug", no_argument, NULL, 'v' },	   { "no-sandbox", no_argument, NULL, 'n' },
-		{ "help", no_argument, NULL, 'h' },	   { NULL, 0, NULL, 0 },
+		{ "dir", required_argument, NULL, 'd' },
+		{ "ready-fd", required_argument, NULL, 'r' },
+		{ "debug", no_argument, NULL, 'v' },
+		{ "no-sandbox", no_argument, NULL, 'n' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
 	};
 	char *end;
 	int c;
@@ -89,12 +92,10 @@ static int write_pid(const char *dir, struct ioemu_error *err)
 	snprintf(path, sizeof(path), "%s/pid", dir);
 	f = fopen(path, "we");
 	if (!f)
-		return ioemu_error_set(err, "run-folder-unusable", "%s: %s", path,
-				       strerror(errno));
+		return ioemu_error_set(err, "run-folder-unusable", "%s: %s", path, strerror(errno));
 	fprintf(f, "%d\n", (int)getpid());
 	if (fclose(f) != 0)
-		return ioemu_error_set(err, "run-folder-unusable", "%s: %s", path,
-				       strerror(errno));
+		return ioemu_error_set(err, "run-folder-unusable", "%s: %s", path, strerror(errno));
 	return 0;
 }
 
@@ -138,8 +139,8 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	log_info("domain %s runs, engine %s", r->cfg.name, hvm_domain_engine_name(r->domain));
-	say_ready(args.ready_fd, json_pack("{s:b, s:s}", "ready", 1, "engine",
-					   hvm_domain_engine_name(r->domain)));
+	say_ready(args.ready_fd,
+		  json_pack("{s:b, s:s}", "ready", 1, "engine", hvm_domain_engine_name(r->domain)));
 	end = runtime_loop(r);
 	runtime_fini(r);
 	free(r);

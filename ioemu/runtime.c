@@ -93,8 +93,8 @@ static void runtime_vcpu_ended(void *opaque, unsigned int index, const struct hv
 	struct runtime *r = opaque;
 
 	runtime_post(r, RUNTIME_REQUEST_CRASH, index,
-		     exit->reason == HVM_EXIT_SHUTDOWN ? "triple fault" :
-							 hvm_domain_crash_reason(r->domain));
+		     exit->reason == HVM_EXIT_SHUTDOWN ? "triple fault"
+						       : hvm_domain_crash_reason(r->domain));
 }
 
 static void runtime_vcpu_failed(void *opaque, unsigned int index, int err)
@@ -188,8 +188,7 @@ static int runtime_check_memory(const struct runtime *r, struct ioemu_error *err
 		return 0;
 	return ioemu_error_set(err, "memory-not-available",
 			       "memory_mib: %llu asked, the host has %llu",
-			       (unsigned long long)r->cfg.memory_mib,
-			       (unsigned long long)host_mib);
+			       (unsigned long long)r->cfg.memory_mib, (unsigned long long)host_mib);
 }
 
 static int runtime_create_domain(struct runtime *r, struct ioemu_error *err)
@@ -212,7 +211,8 @@ static int runtime_create_domain(struct runtime *r, struct ioemu_error *err)
 	return 0;
 }
 
-/* Writes that need no answer: VGA memory, firmware's log. A guest still works if the core has none. */
+/* Writes that need no answer: VGA memory, firmware's log. A guest still works if the core has none.
+ */
 static void runtime_batch_writes(struct runtime *r)
 {
 	hvm_bufioreq_add(r->domain, HVM_IOREQ_MMIO, 0xa0000, 0x20000);
@@ -300,8 +300,8 @@ int runtime_rebuild(struct runtime *r, struct ioemu_error *err)
 	r->request = RUNTIME_REQUEST_NONE;
 	pthread_mutex_unlock(&r->lock);
 	r->reboots++;
-	control_server_event(r->control, json_pack("{s:s, s:i}", "event", "reboot", "count",
-						   (int)r->reboots));
+	control_server_event(r->control,
+			     json_pack("{s:s, s:i}", "event", "reboot", "count", (int)r->reboots));
 	vcpus_release(r->vcpus, VCPUS_HOLD_POWER | VCPUS_HOLD_WORK);
 	return 0;
 }
@@ -330,8 +330,8 @@ void runtime_ask_stop(struct runtime *r)
 }
 
 /* Registers of the vcpu that crashed, for exit.json. */
-static void runtime_describe_crash(struct runtime *r, unsigned int index, const char *why, char *buf,
-				   size_t bytes)
+static void runtime_describe_crash(struct runtime *r, unsigned int index, const char *why,
+				   char *buf, size_t bytes)
 {
 	struct hvm_vcpu_state s;
 	int used = snprintf(buf, bytes, "vcpu %u: %s", index, why);
@@ -344,13 +344,13 @@ static void runtime_describe_crash(struct runtime *r, unsigned int index, const 
 		 "cr4=%08llx efer=%04llx rax=%016llx rbx=%016llx rcx=%016llx rdx=%016llx "
 		 "rsi=%016llx rdi=%016llx rbp=%016llx rsp=%016llx",
 		 s.seg[HVM_SEG_CS].sel, (unsigned long long)s.seg[HVM_SEG_CS].base,
-		 (unsigned long long)s.rip, (unsigned long long)s.rflags,
-		 (unsigned long long)s.cr0, (unsigned long long)s.cr2, (unsigned long long)s.cr3,
-		 (unsigned long long)s.cr4, (unsigned long long)s.efer,
-		 (unsigned long long)s.gpr[0], (unsigned long long)s.gpr[3],
-		 (unsigned long long)s.gpr[1], (unsigned long long)s.gpr[2],
-		 (unsigned long long)s.gpr[6], (unsigned long long)s.gpr[7],
-		 (unsigned long long)s.gpr[5], (unsigned long long)s.gpr[4]);
+		 (unsigned long long)s.rip, (unsigned long long)s.rflags, (unsigned long long)s.cr0,
+		 (unsigned long long)s.cr2, (unsigned long long)s.cr3, (unsigned long long)s.cr4,
+		 (unsigned long long)s.efer, (unsigned long long)s.gpr[0],
+		 (unsigned long long)s.gpr[3], (unsigned long long)s.gpr[1],
+		 (unsigned long long)s.gpr[2], (unsigned long long)s.gpr[6],
+		 (unsigned long long)s.gpr[7], (unsigned long long)s.gpr[5],
+		 (unsigned long long)s.gpr[4]);
 }
 
 static void runtime_write_exit(struct runtime *r, const char *reason)
@@ -412,7 +412,7 @@ static void runtime_restart(struct runtime *r)
 	struct ioemu_error err;
 
 	if (runtime_rebuild(r, &err) < 0) {
-		char detail[sizeof(err)];
+		char detail[sizeof(err) + 4];
 
 		snprintf(detail, sizeof(detail), "%s: %s", err.code, err.detail);
 		runtime_end(r, RUNTIME_END_ERROR, detail);
@@ -462,10 +462,9 @@ static void runtime_report_disk_errors(struct runtime *r)
 		const char *text = strerror(-errors[i].err);
 
 		log_error("disk %s: %s: %s", errors[i].disk, op, text);
-		control_server_event(r->control,
-				     json_pack("{s:s, s:s, s:s, s:s}", "event", "disk-error",
-					       "disk", errors[i].disk, "operation", op, "detail",
-					       text));
+		control_server_event(r->control, json_pack("{s:s, s:s, s:s, s:s}", "event",
+							   "disk-error", "disk", errors[i].disk,
+							   "operation", op, "detail", text));
 	}
 }
 
@@ -550,8 +549,8 @@ int runtime_start(struct runtime *r, struct ioemu_error *err)
 	if (runtime_create_machine(r, err) < 0 || runtime_open_sockets(r, err) < 0 ||
 	    runtime_build(r, err) < 0)
 		return -1;
-	result = vcpus_create(r->domain, r->cfg.vcpus, r->machine, &runtime_vcpus_ops, r,
-			      &r->vcpus);
+	result =
+		vcpus_create(r->domain, r->cfg.vcpus, r->machine, &runtime_vcpus_ops, r, &r->vcpus);
 	if (result)
 		return ioemu_error_set(err, "no-memory", "vcpus: %s", strerror(-result));
 	clock_gettime(CLOCK_MONOTONIC, &now);
@@ -571,10 +570,14 @@ void runtime_fini(struct runtime *r)
 	unsigned int i;
 
 	vcpus_destroy(r->vcpus);
+	for (i = 0; i < CONFIG_DISKS_MAX; i++)
+		if (r->disk[i])
+			disk_drain(r->disk[i]);
+	/* The domain goes before the memory that it maps. */
+	hvm_domain_destroy(r->domain);
 	machine_destroy(r->machine);
 	for (i = 0; i < CONFIG_DISKS_MAX; i++)
 		disk_close(r->disk[i]);
-	hvm_domain_destroy(r->domain);
 	if (r->bios_rom)
 		munmap(r->bios_rom, HVM_BIOS_ROM_BYTES);
 	console_close(r->console);

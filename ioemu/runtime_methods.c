@@ -3,10 +3,10 @@
  * runtime_methods.c - what each method of the control socket does. Owns nothing. Locking: main
  * loop. Source: docs/ioemu-protocol.md "Control socket".
  */
-#include "runtime.h"
 #include "dev/devices.h"
 #include "dev/i8042.h"
 #include "dev/vga.h"
+#include "runtime.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -142,8 +142,8 @@ static int method_send_key(void *opaque, json_t *params, json_t **ret, struct io
 	for (i = 0; i < count; i++) {
 		names[i] = json_string_value(json_array_get(keys, i));
 		if (!names[i])
-			return ioemu_error_set(err, "invalid-params",
-					       "keys[%zu]: must be a string", i);
+			return ioemu_error_set(err, "invalid-params", "keys[%zu]: must be a string",
+					       i);
 	}
 	if (i8042_type_keys(r->machine->i8042, names, count, &unknown) < 0) {
 		if (unknown)
@@ -184,8 +184,7 @@ static int method_screenshot(void *opaque, json_t *params, json_t **ret, struct 
 	vcpus_drain_buffered(r->vcpus);
 	result = vga_screenshot(r->machine->vga, path, &width, &height);
 	if (result)
-		return ioemu_error_set(err, "screenshot-failed", "%s: %s", path,
-				       strerror(-result));
+		return ioemu_error_set(err, "screenshot-failed", "%s: %s", path, strerror(-result));
 	*ret = json_pack("{s:i, s:i}", "width", (int)width, "height", (int)height);
 	return 0;
 }
@@ -219,28 +218,22 @@ static int method_stats(void *opaque, json_t *params, json_t **ret, struct ioemu
 	for (i = 0; i < r->cfg.disk_count; i++) {
 		disk_stats_get(r->disk[i], &s);
 		json_array_append_new(
-			disks, json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "id",
-					 disk_id(r->disk[i]), "read_bytes",
-					 (json_int_t)s.read_bytes, "write_bytes",
-					 (json_int_t)s.write_bytes, "reads", (json_int_t)s.reads,
-					 "writes", (json_int_t)s.writes, "flushes",
-					 (json_int_t)s.flushes, "errors", (json_int_t)s.errors));
+			disks,
+			json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "id", disk_id(r->disk[i]),
+				  "read_bytes", (json_int_t)s.read_bytes, "write_bytes",
+				  (json_int_t)s.write_bytes, "reads", (json_int_t)s.reads, "writes",
+				  (json_int_t)s.writes, "flushes", (json_int_t)s.flushes, "errors",
+				  (json_int_t)s.errors));
 	}
 	*ret = json_pack("{s:o, s:o}", "vcpus", vcpus, "disks", disks);
 	return 0;
 }
 
 const struct control_method runtime_methods[] = {
-	{ "status", method_status },
-	{ "pause", method_pause },
-	{ "resume", method_resume },
-	{ "shutdown", method_shutdown },
-	{ "reboot", method_reboot },
-	{ "reset", method_reset },
-	{ "stop", method_stop },
-	{ "nmi", method_nmi },
-	{ "send-key", method_send_key },
-	{ "screenshot", method_screenshot },
-	{ "stats", method_stats },
-	{ NULL, NULL },
+	{ "status", method_status },	 { "pause", method_pause },
+	{ "resume", method_resume },	 { "shutdown", method_shutdown },
+	{ "reboot", method_reboot },	 { "reset", method_reset },
+	{ "stop", method_stop },	 { "nmi", method_nmi },
+	{ "send-key", method_send_key }, { "screenshot", method_screenshot },
+	{ "stats", method_stats },	 { NULL, NULL },
 };

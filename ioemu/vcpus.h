@@ -38,7 +38,8 @@ int vcpus_create(struct hvm_domain *d, unsigned int count, struct machine *m,
 void vcpus_destroy(struct vcpus *s);
 /* vcpus_hold - ask to stand still; returns at once. Any thread. */
 void vcpus_hold(struct vcpus *s, enum vcpus_hold why);
-/* vcpus_wait_parked - until every vcpu stands still. Held by the caller before; not a vcpu thread. */
+/* vcpus_wait_parked - until every vcpu stands still. Held by the caller before; not a vcpu thread.
+ */
 void vcpus_wait_parked(struct vcpus *s);
 /* vcpus_release - this reason is gone; the vcpus run if it was the last. */
 void vcpus_release(struct vcpus *s, enum vcpus_hold why);

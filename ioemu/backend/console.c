@@ -19,11 +19,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define CONSOLE_RING_BYTES    (64u * 1024)
-#define CONSOLE_BATCH_MS      3
-#define CONSOLE_CLIENTS_MAX   16
-#define CONSOLE_CLIENT_QUEUE  (1024u * 1024)
-#define CONSOLE_INPUT_BYTES   4096u
+#define CONSOLE_RING_BYTES   (64u * 1024)
+#define CONSOLE_BATCH_MS     3
+#define CONSOLE_CLIENTS_MAX  16
+#define CONSOLE_CLIENT_QUEUE (1024u * 1024)
+#define CONSOLE_INPUT_BYTES  4096u
 
 struct console_client {
 	struct console *console;
@@ -59,7 +59,8 @@ struct console {
 	bool batch_armed;
 };
 
-/* Keep the last log_kib of the log: written beside it and renamed, so readers see one or the other. */
+/* Keep the last log_kib of the log: written beside it and renamed, so readers see one or the other.
+ */
 static void console_log_trim(struct console *c)
 {
 	size_t keep = (size_t)c->p.log_kib * 1024;
@@ -221,9 +222,8 @@ static void console_feed(struct console_client *client)
 	struct console *c = client->console;
 
 	if (client->input_done < client->input_used)
-		client->input_done +=
-			c->p.input(c->p.opaque, client->input + client->input_done,
-				   client->input_used - client->input_done);
+		client->input_done += c->p.input(c->p.opaque, client->input + client->input_done,
+						 client->input_used - client->input_done);
 	if (client->input_done < client->input_used)
 		return;
 	client->input_used = client->input_done = 0;

@@ -19,7 +19,7 @@ enum disk_operation {
 
 struct disk_request {
 	enum disk_operation op;
-	uint64_t offset; /* bytes */
+	uint64_t offset;	 /* bytes */
 	const struct iovec *iov; /* stays as it is until done() */
 	unsigned int iov_count;
 	/* result: 0 or -errno. The request may be used again from here on. */

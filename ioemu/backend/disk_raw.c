@@ -49,8 +49,8 @@ static int disk_transfer(struct disk *d, bool write, struct iovec *iov, unsigned
 			 uint64_t *offset)
 {
 	while (count) {
-		ssize_t n = write ? pwritev(d->fd, iov, (int)count, (off_t)*offset) :
-				    preadv(d->fd, iov, (int)count, (off_t)*offset);
+		ssize_t n = write ? pwritev(d->fd, iov, (int)count, (off_t)*offset)
+				  : preadv(d->fd, iov, (int)count, (off_t)*offset);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -193,8 +193,8 @@ static int disk_open_image(struct disk *d, const struct disk_params *p, struct i
 				       p->path);
 	result = disk_lock_image(d->fd, p->read_only);
 	if (result == -EAGAIN || result == -EACCES)
-		return ioemu_error_set(err, "image-in-use",
-				       "%s: %s: another domain has it open", p->field, p->path);
+		return ioemu_error_set(err, "image-in-use", "%s: %s: another domain has it open",
+				       p->field, p->path);
 	if (result < 0)
 		return ioemu_error_set(err, "image-unreadable", "%s: %s: cannot be locked: %s",
 				       p->field, p->path, strerror(-result));

@@ -24,8 +24,7 @@ uint32_t pci_config_get(const struct pci_device *dev, unsigned int offset, unsig
 	return value;
 }
 
-void pci_config_set(struct pci_device *dev, unsigned int offset, unsigned int bytes,
-		    uint32_t value)
+void pci_config_set(struct pci_device *dev, unsigned int offset, unsigned int bytes, uint32_t value)
 {
 	unsigned int i;
 
@@ -205,15 +204,14 @@ static void pci_config_write(struct pci_device *dev, unsigned int offset, unsign
 		uint8_t byte = (uint8_t)(value >> (8 * i));
 		uint8_t old = dev->config[offset + i];
 
-		__atomic_store_n(&dev->config[offset + i],
-				 (uint8_t)((old & ~mask) | (byte & mask)), __ATOMIC_RELAXED);
+		__atomic_store_n(&dev->config[offset + i], (uint8_t)((old & ~mask) | (byte & mask)),
+				 __ATOMIC_RELAXED);
 	}
 	if (offset < PCI_BAR0 + 4 * PCI_BARS)
 		pci_bars_update(dev);
 	if (offset < PCI_STATUS && dev->desc->interrupt_pin) {
 		pthread_mutex_lock(&dev->bus->intx_lock);
-		dev->intx_disabled =
-			pci_config_get(dev, PCI_COMMAND, 2) & PCI_COMMAND_INTX_DISABLE;
+		dev->intx_disabled = pci_config_get(dev, PCI_COMMAND, 2) & PCI_COMMAND_INTX_DISABLE;
 		pci_intx_update(dev);
 		pthread_mutex_unlock(&dev->bus->intx_lock);
 	}
@@ -288,8 +286,7 @@ static const struct io_ops pci_port_ops = {
 	.write = pci_port_write,
 };
 
-int pci_init(struct pci_bus *bus, struct pio_bus *pio, struct mmio_bus *mmio,
-	     struct irq_lines *irq)
+int pci_init(struct pci_bus *bus, struct pio_bus *pio, struct mmio_bus *mmio, struct irq_lines *irq)
 {
 	const struct io_range range = {
 		.base = CONFIG_ADDRESS,

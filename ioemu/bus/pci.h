@@ -18,8 +18,8 @@
 #define PCI_DEVFN(d, f)	 ((uint8_t)((d) << 3 | (f)))
 #define PCI_PIRQS	 4
 /* Where memory BARs may lie: the hole, below IOAPIC, HPET and LAPIC. */
-#define PCI_MEM_START 0xe0000000ull
-#define PCI_MEM_END   0xfec00000ull
+#define PCI_MEM_START	 0xe0000000ull
+#define PCI_MEM_END	 0xfec00000ull
 
 enum pci_register {
 	PCI_VENDOR_ID = 0x00,
@@ -75,7 +75,7 @@ struct pci_device_desc {
 	uint32_t class_revision; /* class << 8 | revision, as the dword at 0x08 */
 	uint16_t status;
 	uint8_t multifunction;
-	uint8_t interrupt_pin; /* 0 none, 1 INTA ... */
+	uint8_t interrupt_pin;	/* 0 none, 1 INTA ... */
 	uint16_t command_reset; /* bits set after reset */
 	uint16_t command_mask;	/* bits that may be written */
 	struct pci_bar_desc bar[PCI_BARS];

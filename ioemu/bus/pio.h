@@ -21,8 +21,8 @@ struct pio_bus {
 int pio_init(struct pio_bus *bus);
 void pio_fini(struct pio_bus *bus);
 /*
- * pio_claim - the ports of @r are the device's. Where ranges overlap, the one in the higher slot has the port
- * until it is released. 0, -EINVAL bad range, -ENOSPC too many ranges.
+ * pio_claim - the ports of @r are the device's. Where ranges overlap, the one in the higher slot
+ * has the port until it is released. 0, -EINVAL bad range, -ENOSPC too many ranges.
  */
 int pio_claim(struct pio_bus *bus, const struct io_range *r);
 /* pio_release - undo the claim of @base by @opaque; unknown ones are ignored. */

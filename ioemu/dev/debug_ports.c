@@ -10,7 +10,7 @@
 
 #include <stdlib.h>
 
-#define DEBUG_LINE_BYTES 256
+#define DEBUG_LINE_BYTES    256
 /* A guest that floods the port must not fill the host's disk with our log. */
 #define DEBUG_LOG_LINES_MAX 5000
 

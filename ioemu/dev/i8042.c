@@ -21,39 +21,39 @@
 #define STATUS_UNLOCK  0x10u
 #define STATUS_AUX     0x20u
 
-#define CONFIG_KBD_INT	     0x01u
-#define CONFIG_AUX_INT	     0x02u
-#define CONFIG_SYS	     0x04u
-#define CONFIG_KBD_DISABLE   0x10u
-#define CONFIG_AUX_DISABLE   0x20u
-#define CONFIG_TRANSLATE     0x40u
-#define CONFIG_AT_RESET	     (CONFIG_KBD_INT | CONFIG_AUX_INT | CONFIG_SYS | CONFIG_TRANSLATE)
+#define CONFIG_KBD_INT	   0x01u
+#define CONFIG_AUX_INT	   0x02u
+#define CONFIG_SYS	   0x04u
+#define CONFIG_KBD_DISABLE 0x10u
+#define CONFIG_AUX_DISABLE 0x20u
+#define CONFIG_TRANSLATE   0x40u
+#define CONFIG_AT_RESET	   (CONFIG_KBD_INT | CONFIG_AUX_INT | CONFIG_SYS | CONFIG_TRANSLATE)
 
 #define OUTPUT_RESET 0x01u /* low: the processor is held in reset */
 #define OUTPUT_A20   0x02u
 #define OUTPUT_OBF   0x10u
 #define OUTPUT_AUX   0x20u
 
-#define CMD_READ_RAM	    0x20u
-#define CMD_WRITE_RAM	    0x60u
-#define CMD_AUX_DISABLE	    0xa7u
-#define CMD_AUX_ENABLE	    0xa8u
-#define CMD_AUX_TEST	    0xa9u
-#define CMD_SELF_TEST	    0xaau
-#define CMD_KBD_TEST	    0xabu
-#define CMD_KBD_DISABLE	    0xadu
-#define CMD_KBD_ENABLE	    0xaeu
-#define CMD_READ_INPUT	    0xc0u
-#define CMD_READ_OUTPUT	    0xd0u
-#define CMD_WRITE_OUTPUT    0xd1u
-#define CMD_WRITE_KBD_OUT   0xd2u
-#define CMD_WRITE_AUX_OUT   0xd3u
-#define CMD_WRITE_AUX	    0xd4u
-#define CMD_A20_OFF	    0xddu
-#define CMD_A20_ON	    0xdfu
-#define CMD_READ_TEST	    0xe0u
-#define CMD_PULSE	    0xf0u
-#define RAM_BYTES	    32u
+#define CMD_READ_RAM	  0x20u
+#define CMD_WRITE_RAM	  0x60u
+#define CMD_AUX_DISABLE	  0xa7u
+#define CMD_AUX_ENABLE	  0xa8u
+#define CMD_AUX_TEST	  0xa9u
+#define CMD_SELF_TEST	  0xaau
+#define CMD_KBD_TEST	  0xabu
+#define CMD_KBD_DISABLE	  0xadu
+#define CMD_KBD_ENABLE	  0xaeu
+#define CMD_READ_INPUT	  0xc0u
+#define CMD_READ_OUTPUT	  0xd0u
+#define CMD_WRITE_OUTPUT  0xd1u
+#define CMD_WRITE_KBD_OUT 0xd2u
+#define CMD_WRITE_AUX_OUT 0xd3u
+#define CMD_WRITE_AUX	  0xd4u
+#define CMD_A20_OFF	  0xddu
+#define CMD_A20_ON	  0xdfu
+#define CMD_READ_TEST	  0xe0u
+#define CMD_PULSE	  0xf0u
+#define RAM_BYTES	  32u
 
 enum i8042_source {
 	I8042_NOTHING,
@@ -231,9 +231,8 @@ static void i8042_write_command(struct i8042 *s, uint8_t value)
 		ps2_queue_push(&s->answers, 0x55);
 		break;
 	case CMD_READ_OUTPUT:
-		ps2_queue_push(&s->answers,
-			       (uint8_t)(s->output_port | (s->obf ? OUTPUT_OBF : 0) |
-					 (s->obf && s->obf_aux ? OUTPUT_AUX : 0)));
+		ps2_queue_push(&s->answers, (uint8_t)(s->output_port | (s->obf ? OUTPUT_OBF : 0) |
+						      (s->obf && s->obf_aux ? OUTPUT_AUX : 0)));
 		break;
 	case CMD_WRITE_OUTPUT:
 	case CMD_WRITE_KBD_OUT:

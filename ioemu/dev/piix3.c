@@ -2,10 +2,10 @@
 /*
  * piix3.c - ISA bridge 00:01.0: routing of PIRQ A-D to ISA interrupts, reset control at 0xcf9,
  * fast A20 and reset at 0x92. The edge/level registers belong to the core's 8259s.
- * Owns struct piix3. Locking: routing under the bus's intx_lock, ports under an own mutex or (0xcf9)
- * under pci->lock. Saved with PCI configuration space.
- * Source: Intel 82371FB (PIIX) and 82371SB (PIIX3) datasheet, 2.2 "PCI Configuration Registers,
- * Function 0", 2.5.7.2 "RC Register", 2.5.6.3 "Port 92".
+ * Owns struct piix3. Locking: routing under the bus's intx_lock, ports under an own mutex or
+ * (0xcf9) under pci->lock. Saved with PCI configuration space. Source: Intel 82371FB (PIIX) and
+ * 82371SB (PIIX3) datasheet, 2.2 "PCI Configuration Registers, Function 0", 2.5.7.2 "RC
+ * Register", 2.5.6.3 "Port 92".
  */
 #include "dev/devices.h"
 

@@ -1,37 +1,37 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * piix4_pm.c - power management function 00:01.3: PM1 event and control, power button, S5, GPE0,
- * APM ports. The ACPI tables of hvmloader name the same ports, and the timer at 0xb008 is the core's.
- * Owns struct piix4_pm. Locking: an own mutex. Saved as PM (not yet written).
- * Source: Intel 82371AB (PIIX4) datasheet, 7.2 "IO Space Registers"; ACPI Specification 6.4,
- * 4.8.3 "Fixed Hardware Register Grouping".
+ * APM ports. The ACPI tables of hvmloader name the same ports, and the timer at 0xb008 is the
+ * core's. Owns struct piix4_pm. Locking: an own mutex. Saved as PM (not yet written). Source: Intel
+ * 82371AB (PIIX4) datasheet, 7.2 "IO Space Registers"; ACPI Specification 6.4, 4.8.3 "Fixed
+ * Hardware Register Grouping".
  */
 #include "dev/devices.h"
 
 #include <stdlib.h>
 
-#define PM_BASE	     0xb000u
-#define PM_BYTES     64u
-#define PM_SCI	     9
-#define GPE0_BASE    0xafe0u
-#define GPE0_BYTES   4u
-#define APM_BASE     0xb2u
-#define PMBASE_REG   0x40
-#define PMREGMISC    0x80
+#define PM_BASE	   0xb000u
+#define PM_BYTES   64u
+#define PM_SCI	   9
+#define GPE0_BASE  0xafe0u
+#define GPE0_BYTES 4u
+#define APM_BASE   0xb2u
+#define PMBASE_REG 0x40
+#define PMREGMISC  0x80
 
 #define PM1_STS 0x00
 #define PM1_EN	0x02
 #define PM1_CNT 0x04
 #define PM_TMR	0x08
 
-#define PM1_STS_TMR	0x0001u
-#define PM1_STS_BM	0x0010u
-#define PM1_STS_GBL	0x0020u
-#define PM1_STS_PWRBTN	0x0100u
-#define PM1_STS_RTC	0x0400u
-#define PM1_STS_WAK	0x8000u
-#define PM1_STS_BITS	(PM1_STS_TMR | PM1_STS_BM | PM1_STS_GBL | PM1_STS_PWRBTN | PM1_STS_RTC | \
-			 PM1_STS_WAK)
+#define PM1_STS_TMR    0x0001u
+#define PM1_STS_BM     0x0010u
+#define PM1_STS_GBL    0x0020u
+#define PM1_STS_PWRBTN 0x0100u
+#define PM1_STS_RTC    0x0400u
+#define PM1_STS_WAK    0x8000u
+#define PM1_STS_BITS \
+	(PM1_STS_TMR | PM1_STS_BM | PM1_STS_GBL | PM1_STS_PWRBTN | PM1_STS_RTC | PM1_STS_WAK)
 #define PM1_EN_BITS	(PM1_STS_TMR | PM1_STS_GBL | PM1_STS_PWRBTN | PM1_STS_RTC)
 #define PM1_CNT_SCI_EN	0x0001u
 #define PM1_CNT_SLP_TYP 0x1c00u

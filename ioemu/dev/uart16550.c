@@ -61,10 +61,10 @@ struct uart {
 	uint8_t rx[UART_FIFO];
 	unsigned int rx_head, rx_count;
 	bool overrun;
-	bool thre_pending;  /* THRE interrupt, until IIR read or THR written */
-	bool timeout;	    /* data waits below the trigger level and the wire is quiet */
-	bool starved;	    /* the console offered more than fitted */
-	bool tx_held;	    /* the console is full; tx_byte waits in the shift register */
+	bool thre_pending; /* THRE interrupt, until IIR read or THR written */
+	bool timeout;	   /* data waits below the trigger level and the wire is quiet */
+	bool starved;	   /* the console offered more than fitted */
+	bool tx_held;	   /* the console is full; tx_byte waits in the shift register */
 	uint8_t tx_byte;
 };
 
