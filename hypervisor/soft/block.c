@@ -62,8 +62,7 @@ void soft_blocks_drop_all(struct soft_vcpu *sv)
 	sv->key_mode = ~0u;
 }
 
-/* -- keys
- * ---------------------------------------------------------------------------------------------- */
+/* -- keys ---------------------------------------------------------------------------------- */
 
 /* A number for this code segment; 0 for the flat one. */
 static uint32_t soft_cs_number(struct soft_vcpu *sv, uint32_t base, uint32_t limit)
@@ -100,8 +99,7 @@ void soft_key_update(struct soft_vcpu *sv)
 	sv->key_limit = cs->limit;
 }
 
-/* -- lists
- * --------------------------------------------------------------------------------------------- */
+/* -- lists --------------------------------------------------------------------------------- */
 
 static struct soft_block **soft_hash_bucket(struct soft_vcpu *sv, gpa_t gpa, uint32_t key)
 {
@@ -151,8 +149,7 @@ static void soft_block_insert(struct soft_vcpu *sv, struct soft_block *b)
 		soft_page_insert(sv, b, b->gpa2);
 }
 
-/* -- dropping
- * ------------------------------------------------------------------------------------------ */
+/* -- dropping ------------------------------------------------------------------------------ */
 
 /* In place of the handlers of a dropped block that is still running: look again what is here. */
 static int soft_exec_stale(struct x86_cpu *c, const struct x86_insn *i)
@@ -212,8 +209,7 @@ void soft_blocks_drop(struct soft_vcpu *sv, gfn_t gfn, uint64_t granules)
 	}
 }
 
-/* -- decoding
- * ------------------------------------------------------------------------------------------ */
+/* -- decoding ------------------------------------------------------------------------------ */
 
 static int soft_exec_fall(struct x86_cpu *c, const struct x86_insn *i)
 {

@@ -38,8 +38,7 @@ static int soft_exit(struct soft_vcpu *sv, struct hvm_exit *ret, enum hvm_exit_r
 	return 0;
 }
 
-/* -- exceptions
- * ---------------------------------------------------------------------------------------- */
+/* -- exceptions ---------------------------------------------------------------------------- */
 
 /* The slow paths see an address only; that a non-canonical one was the stack's is found out here.
  */
@@ -104,8 +103,7 @@ static int soft_halt(struct soft_vcpu *sv)
 	return 1;
 }
 
-/* -- one instruction at a time --------------------------------------------------------------------
- */
+/* -- one instruction at a time ------------------------------------------------------------- */
 
 static bool soft_wants_step(const struct soft_vcpu *sv)
 {
@@ -211,8 +209,7 @@ static int soft_step(struct soft_vcpu *sv, struct hvm_exit *ret)
 	return r == X86_HALT && rc == SOFT_GO_ON ? soft_halt(sv) : rc;
 }
 
-/* -- blocks
- * ---------------------------------------------------------------------------------------------- */
+/* -- blocks -------------------------------------------------------------------------------- */
 
 /* Branches that keep the mode and the code segment: their target may be remembered. */
 static bool soft_linkable(const struct soft_slot *s)

@@ -10,8 +10,7 @@
 
 _Thread_local struct soft_vcpu *soft_current;
 
-/* -- requests
- * ------------------------------------------------------------------------------------------ */
+/* -- requests ------------------------------------------------------------------------------ */
 
 uint64_t soft_post(struct soft_vcpu *sv, uint32_t flags, const struct soft_request *item)
 {
@@ -129,8 +128,7 @@ static void soft_post_all(struct domain *d, uint32_t flags, const struct soft_re
 	}
 }
 
-/* -- what the executor asks for
- * -------------------------------------------------------------------- */
+/* -- what the executor asks for ------------------------------------------------------------ */
 
 static struct vcpu *soft_env_vcpu(void *arg)
 {
@@ -250,8 +248,7 @@ static const struct x86_cpu_env soft_env = {
 	.ferr = soft_env_ferr,
 };
 
-/* -- construct
- * ----------------------------------------------------------------------------------------- */
+/* -- construct ----------------------------------------------------------------------------- */
 
 static int soft_domain_init(struct domain *d)
 {
@@ -376,9 +373,7 @@ static void soft_vcpu_start(struct vcpu *v, uint8_t vector)
 	soft_state_changed(sv);
 }
 
-/* -- state
- * -----------------------------------------------------------------------------------------------
- */
+/* -- state --------------------------------------------------------------------------------- */
 
 static void soft_store_state(struct vcpu *v, struct hvm_vcpu_state *ret)
 {
@@ -410,8 +405,7 @@ static uint64_t soft_guest_rip(struct vcpu *v)
 	return ((struct soft_vcpu *)v->vendor)->cpu.x86_ip;
 }
 
-/* -- events and run
- * ---------------------------------------------------------------------------------- */
+/* -- events and run ------------------------------------------------------------------------ */
 
 static int soft_inject_event(struct vcpu *v, const struct hvm_event *e)
 {
@@ -444,8 +438,7 @@ static void soft_kick(struct vcpu *v)
 	__atomic_store_n(&sv->cpu.exit_req, 1, __ATOMIC_SEQ_CST);
 }
 
-/* -- memory
- * ---------------------------------------------------------------------------------------------- */
+/* -- memory -------------------------------------------------------------------------------- */
 
 /* More pages than this at once: drop all blocks instead of looking at each. */
 #define SOFT_P2M_PAGES 32

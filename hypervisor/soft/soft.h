@@ -17,8 +17,7 @@
 #include "mm/walk.h"
 #include "x86/exec.h"
 
-/* -- blocks
- * ---------------------------------------------------------------------------------------- */
+/* -- blocks -------------------------------------------------------------------------------- */
 
 struct soft_block;
 
@@ -85,8 +84,7 @@ struct soft_blocks {
 	uint32_t cs_id_count;
 };
 
-/* -- translations
- * ---------------------------------------------------------------------------------- */
+/* -- translations -------------------------------------------------------------------------- */
 
 #define SOFT_ITLB_ENTRIES 256u
 struct soft_itlb_entry {
@@ -104,6 +102,15 @@ struct soft_page_set {
 	uint64_t bit[SOFT_PAGE_SET_BITS / 64];
 };
 
+/* Where the page table of a 2 MiB region is, and what the levels above it allow. */
+#define SOFT_WALK_ENTRIES 64u
+struct soft_walk_entry {
+	uint64_t region; /* gva >> 21 */
+	uint64_t stamp;	 /* valid while equal to walk_epoch */
+	const uint64_t *table;
+	uint64_t rights; /* W and U of all levels, NX of any, in their bits */
+};
+
 /* Which entries of one TLB table were filled since its last flush. */
 struct soft_tlb_log {
 	uint16_t index[X86_TLB_ENTRIES]; /* of entries that were not global when filled */
@@ -117,8 +124,7 @@ enum soft_table {
 	SOFT_TABLE_W,
 };
 
-/* -- requests
- * --------------------------------------------------------------------------------------- */
+/* -- requests ------------------------------------------------------------------------------ */
 
 #define SOFT_REQ_TLB	0x1u /* all translations, data and code */
 #define SOFT_REQ_TLB_W	0x2u /* all entries that allow writes */
@@ -140,8 +146,7 @@ struct soft_requests {
 	struct soft_request item[SOFT_REQ_ITEMS];
 };
 
-/* -- a vcpu
- * ------------------------------------------------------------------------------------------ */
+/* -- a vcpu -------------------------------------------------------------------------------- */
 
 struct soft_vcpu {
 	struct x86_cpu cpu; /* first: handlers' struct x86_cpu is cast back */
@@ -174,6 +179,8 @@ struct soft_vcpu {
 
 	struct x86_tlb *tlb;
 	const struct p2m_range *last_range; /* a guess for the next lookup */
+	uint64_t walk_epoch;		    /* counts every flush */
+	struct soft_walk_entry walk_cache[SOFT_WALK_ENTRIES];
 	struct soft_tlb_log log[2][X86_TLB_CONTEXTS];
 	struct soft_page_set code_pages[2]; /* pages with a code translation, by global */
 	struct soft_page_set large_pages;   /* 2 and 4 MiB pages in use, by gva >> 21 */
@@ -208,8 +215,7 @@ static inline struct soft_vcpu *soft_of_cpu(struct x86_cpu *c)
 	return (struct soft_vcpu *)c;
 }
 
-/* -- tlb.c
- * -------------------------------------------------------------------------------------------- */
+/* -- tlb.c --------------------------------------------------------------------------------- */
 
 extern struct x86_tlb_entry soft_tlb_none[X86_TLB_ENTRIES]; /* matches nothing */
 void soft_tlb_init_tables(void);
@@ -225,11 +231,15 @@ void soft_tlb_purge_writes(struct soft_vcpu *sv, const uint8_t *hva);
  * cpu.exc.
  */
 const struct soft_itlb_entry *soft_fetch_page(struct soft_vcpu *sv, gva_t gva);
+
+/* -- pwalk.c ------------------------------------------------------------------------------- */
+
+const struct p2m_range *soft_range(struct soft_vcpu *sv, gpa_t gpa);
+int soft_walk(struct soft_vcpu *sv, gva_t gva, unsigned int access, struct walk_result *ret);
 int soft_translate(struct soft_vcpu *sv, gva_t gva, gpa_t *ret);
 void *soft_walk_hva(void *arg, gpa_t gpa);
 
-/* -- block.c
- * ------------------------------------------------------------------------------------------ */
+/* -- block.c ------------------------------------------------------------------------------- */
 
 extern struct soft_block soft_no_block;
 int soft_blocks_init(struct soft_vcpu *sv);
@@ -251,8 +261,7 @@ static inline unsigned int soft_jump_index(uint64_t ip)
 	return (unsigned int)((ip ^ (ip >> 12)) & (SOFT_JUMP_ENTRIES - 1));
 }
 
-/* -- code.c: which guest memory holds decoded code, across vcpus
- * ------------------------------------ */
+/* -- code.c: which guest memory holds decoded code, across vcpus --------------------------- */
 
 /*
  * soft_code_add - [gpa, gpa + bytes) of one page is going to hold decoded code: from now on writes
@@ -266,8 +275,7 @@ bool soft_code_add(struct soft_vcpu *sv, const struct p2m_range *r, gpa_t gpa, u
 void soft_code_written(struct soft_domain *sd, struct soft_vcpu *self, const struct p2m_range *r,
 		       gpa_t gpa, uint64_t bytes);
 
-/* -- requests (soft.c)
- * -------------------------------------------------------------------------------- */
+/* -- requests (soft.c) --------------------------------------------------------------------- */
 
 extern _Thread_local struct soft_vcpu *soft_current; /* the vcpu this thread has in the guest */
 /* Returns the ticket to wait for. */
@@ -277,8 +285,7 @@ void soft_serve(struct soft_vcpu *sv);
 void soft_enter(struct soft_vcpu *sv);
 void soft_leave(struct soft_vcpu *sv);
 
-/* -- interp.c
- * -------------------------------------------------------------------------------------------- */
+/* -- interp.c ------------------------------------------------------------------------------ */
 
 int soft_run(struct vcpu *v, struct hvm_exit *ret);
 bool soft_can_inject(struct vcpu *v, bool nmi);

@@ -8,8 +8,6 @@
  */
 #include "soft/soft.h"
 
-#define SOFT_DEFAULT_MAXPHYADDR 36u
-
 struct x86_tlb_entry soft_tlb_none[X86_TLB_ENTRIES];
 
 /* Why a translation is wanted. */
@@ -26,8 +24,7 @@ struct soft_page {
 	bool direct_w; /* a write entry exists now */
 };
 
-/* -- tables
- * ---------------------------------------------------------------------------------------- */
+/* -- tables -------------------------------------------------------------------------------- */
 
 /* No address that selects entry @index matches it: also its page number within the table differs.
  */
@@ -121,7 +118,7 @@ int soft_tlb_init(struct soft_vcpu *sv)
 			soft_tlb_clear(sv, t, ctx);
 		}
 	}
-	sv->epoch[0] = sv->epoch[1] = 1;
+	sv->epoch[0] = sv->epoch[1] = sv->walk_epoch = 1;
 	return 0;
 }
 
@@ -131,8 +128,7 @@ void soft_tlb_fini(struct soft_vcpu *sv)
 		hvm_os_free_pages(sv->tlb, sizeof(*sv->tlb));
 }
 
-/* -- flushes
- * --------------------------------------------------------------------------------------- */
+/* -- flushes ------------------------------------------------------------------------------- */
 
 /* Fetch translations of pages that are (not) global end: blocks are verified again before use. */
 static void soft_epoch_next(struct soft_vcpu *sv, unsigned int global)
@@ -144,6 +140,7 @@ static void soft_epoch_next(struct soft_vcpu *sv, unsigned int global)
 void soft_tlb_flush(struct soft_vcpu *sv, bool global)
 {
 	sv->vcpu->stats.tlb_flush++;
+	sv->walk_epoch++;
 	soft_epoch_next(sv, 0);
 	if (global)
 		soft_epoch_next(sv, 1);
@@ -166,6 +163,7 @@ void soft_tlb_flush_page(struct soft_vcpu *sv, gva_t gva)
 {
 	unsigned int i = (unsigned int)(gva >> HVM_PAGE_SHIFT) & (X86_TLB_ENTRIES - 1);
 
+	sv->walk_epoch++;
 	/* Entries are 4 KiB each: those of one large page are all over the tables. */
 	if (soft_set_has(&sv->large_pages, gva >> 21) || soft_set_has(&sv->huge_pages, gva >> 30)) {
 		soft_tlb_flush(sv, true);
@@ -208,75 +206,7 @@ void soft_tlb_purge_writes(struct soft_vcpu *sv, const uint8_t *hva)
 	}
 }
 
-/* -- walks
- * ------------------------------------------------------------------------------------------- */
-
-static const struct p2m_range *soft_range(struct soft_vcpu *sv, gpa_t gpa)
-{
-	const struct p2m_range *r = sv->last_range;
-
-	if (hvm_likely(r && gpa - r->gpa < r->bytes))
-		return r;
-	r = p2m_lookup(&sv->vcpu->domain->p2m, gpa);
-	sv->last_range = r;
-	return r;
-}
-
-/* Where the walk reads a page table. ROM may be mapped read-only here: the walk gets a copy. */
-void *soft_walk_hva(void *arg, gpa_t gpa)
-{
-	struct soft_vcpu *sv = arg;
-	const struct p2m_range *r = soft_range(sv, gpa);
-
-	if (!r)
-		return NULL;
-	if (hvm_likely(r->type == HVM_MEM_RAM))
-		return p2m_range_hva(r, gpa);
-	memcpy(sv->rom_table, p2m_range_hva(r, gpa & HVM_PAGE_MASK), HVM_PAGE_SIZE);
-	return sv->rom_table + (gpa & ~HVM_PAGE_MASK);
-}
-
-static void soft_pte_written(void *arg, gpa_t gpa)
-{
-	struct soft_vcpu *sv = arg;
-	const struct p2m_range *r = soft_range(sv, gpa);
-
-	if (!r)
-		return;
-	p2m_mark_dirty(&sv->vcpu->domain->p2m, gpa, sizeof(uint64_t));
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	soft_code_written(sv->domain, sv, r, gpa & ~7ull, sizeof(uint64_t));
-}
-
-static unsigned int soft_maxphyaddr(struct soft_vcpu *sv)
-{
-	const struct hvm_cpuid_state s = { .paging = true };
-	uint32_t out[4] = { 0 };
-
-	if (!sv->maxphyaddr) {
-		hvm_cpuid(sv->vcpu, &s, 0x80000008, 0, out);
-		sv->maxphyaddr = out[0] & 0xff ? out[0] & 0xff : SOFT_DEFAULT_MAXPHYADDR;
-	}
-	return sv->maxphyaddr;
-}
-
-static int soft_walk(struct soft_vcpu *sv, gva_t gva, unsigned int access, struct walk_result *ret)
-{
-	struct x86_cpu *c = &sv->cpu;
-	const struct walk_regs regs = {
-		.cr0 = c->cr0,
-		.cr3 = c->cr3,
-		.cr4 = c->cr4,
-		.efer = c->efer,
-		.pdpte = c->pdpte,
-		.gpa_to_hva = soft_walk_hva,
-		.pte_written = soft_pte_written,
-		.arg = sv,
-		.maxphyaddr = soft_maxphyaddr(sv),
-	};
-
-	return walk_gva(&regs, gva, access, ret);
-}
+/* -- translating --------------------------------------------------------------------------- */
 
 static void soft_note_page_size(struct soft_vcpu *sv, gva_t gva, const struct walk_result *w)
 {
@@ -290,16 +220,6 @@ static void soft_note_page_size(struct soft_vcpu *sv, gva_t gva, const struct wa
 	} else {
 		soft_set_add(&sv->huge_pages, gva >> 30);
 	}
-}
-
-int soft_translate(struct soft_vcpu *sv, gva_t gva, gpa_t *ret)
-{
-	struct walk_result w;
-
-	if (soft_walk(sv, gva, WALK_PROBE | WALK_AC, &w))
-		return -HVM_EFAULT;
-	*ret = w.gpa;
-	return 0;
 }
 
 /* 48-bit linear addresses in long mode; 32 bits are all there is elsewhere. */
@@ -385,8 +305,7 @@ static bool soft_page_cached(struct soft_vcpu *sv, struct soft_rights rights, gv
 	return soft_page(sv, rights, gva, write, ret);
 }
 
-/* -- accesses
- * ---------------------------------------------------------------------------------------- */
+/* -- accesses ------------------------------------------------------------------------------ */
 
 /* Natural sizes in one host access, as the processor does them. */
 static void soft_read_ram(void *buf, const uint8_t *hva, unsigned int size)
@@ -661,8 +580,7 @@ void x86_bus_unlock(struct x86_cpu *c)
 	hvm_os_mutex_unlock(&soft_of_cpu(c)->domain->bus_lock);
 }
 
-/* -- instruction fetch
- * ------------------------------------------------------------------------------- */
+/* -- instruction fetch --------------------------------------------------------------------- */
 
 /* Where nothing is mapped, the bus reads as ones. */
 static const uint8_t soft_float_page[HVM_PAGE_SIZE] = { [0 ... HVM_PAGE_SIZE - 1] = 0xff };

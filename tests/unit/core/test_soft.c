@@ -33,8 +33,7 @@ static void run_long(struct guest *g, unsigned int cpl)
 	assert_int_equal(guest_run(g, 0), HVM_EXIT_NONE);
 }
 
-/* -- modes and devices
- * -------------------------------------------------------------------------------- */
+/* -- modes and devices --------------------------------------------------------------------- */
 
 GUEST(real_mode, 16,
       "mov $0x1234, %ax; out %ax, $0xf0; mov $3, %cx; 1: mov %cl, %al; out %al, $0xf0;"
@@ -144,8 +143,7 @@ static void soft_reports_a_triple_fault_as_shutdown(void **state)
 	assert_int_equal(guest_run(g, 0), HVM_EXIT_SHUTDOWN);
 }
 
-/* -- code that changes ----------------------------------------------------------------------------
- */
+/* -- code that changes --------------------------------------------------------------------- */
 
 /* The store changes an instruction further on in its own block. */
 GUEST(smc_same_block, 64, "movb $7, 1f+1(%rip); 1: mov $1, %al; out %al, $0xf0; out %al, $0xf4");
@@ -275,8 +273,7 @@ static void soft_sees_code_that_a_device_wrote(void **state)
 	ASSERT_TRACE(g, 1, 2, 3, 4, 5);
 }
 
-/* -- translations that change -------------------------------------------------------------------
- */
+/* -- translations that change -------------------------------------------------------------- */
 
 /* Page 0x100 shows page 0x101, then 0x102; INVLPG and CR3 each make it visible. */
 GUEST(remap, 64,
@@ -403,8 +400,83 @@ static void soft_raises_gp_or_ss_for_non_canonical_addresses(void **state)
 	ASSERT_TRACE(g, 13, 13, 12);
 }
 
-/* -- memory map and dirty log --------------------------------------------------------------------
+/*
+ * One access to page 0x101 by the rights of its entry, after its neighbour filled the walk cache:
+ * R12 says read, write or fetch. Traces the #PF error code, or 100 when there was none.
  */
+GUEST(rights, 64,
+      "mov 0x100000, %al; mov $0x101000, %esi; cmp $1, %r12d; ja 2f; je 1f; mov (%rsi), %al; jmp 3f;"
+      "1: movb $0xc3, (%rsi); jmp 3f; 2: call *%rsi; 3: mov $100, %eax; int $0x40; .globl rights_pf;"
+      "rights_pf: mov (%rsp), %eax; .globl rights_done; rights_done: out %al, $0xf0; out %al, $0xf4");
+GUEST_LABEL(rights, rights_pf);
+GUEST_LABEL(rights, rights_done);
+
+static void soft_page_rights_hold_behind_the_walk_cache(void **state)
+{
+	enum {
+		P = 1,
+		W = 2,
+		U = 4,
+		A = 0x20,
+		D = 0x40
+	};
+	static const uint64_t nx = 1ull << 63;
+	const struct {
+		uint64_t pte;
+		unsigned int access, cpl;
+		bool wp;
+		uint32_t want;
+	} row[] = {
+		{ P | W | U | A | D, 0, 3, true, 100 },
+		{ P | W | U | A | D, 1, 3, true, 100 },
+		{ P | W | U | A | D, 2, 3, true, 100 },
+		{ P | W | U, 1, 3, true, 100 },
+		{ P | W | U | A, 1, 3, true, 100 },
+		{ P | U | A | D, 0, 3, true, 100 },
+		{ P | U | A | D, 1, 3, true, 7 },
+		{ P | U | A | D, 1, 0, true, 3 },
+		{ P | U | A | D, 1, 0, false, 100 },
+		{ P | W | A | D, 0, 3, true, 5 },
+		{ P | W | A | D, 1, 3, true, 7 },
+		{ P | W | A | D, 0, 0, true, 100 },
+		{ P | W | U | A | D | nx, 0, 3, true, 100 },
+		{ P | W | U | A | D | nx, 2, 3, true, 0x15 },
+		{ P | W | U | A | D | nx, 2, 0, true, 0x11 },
+		{ P | W | U | A | D | 1ull << 51, 0, 0, true, 9 },
+		{ 0, 0, 0, true, 0 },
+		{ 0, 1, 3, true, 6 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < HVM_ARRAY_SIZE(row); i++) {
+		struct guest *g = &guest;
+		struct hvm_vcpu *v;
+		struct hvm_vcpu_state s;
+		uint64_t pte;
+
+		guest_create_long(g, 1);
+		GUEST_LOAD(g, rights);
+		guest_gate(g, 14, rights_rights_pf());
+		guest_gate(g, 0x40, rights_rights_done());
+		guest_put64(g, 0x4000 + 0x101 * 8, row[i].pte | 0x101000);
+		g->ram[0x101000] = 0xc3;
+		guest_start_long(g, 0, GUEST_CODE, row[i].cpl);
+		v = hvm_domain_vcpu(g->d, 0);
+		assert_int_equal(hvm_vcpu_get_state(v, &s), 0);
+		s.gpr[12] = row[i].access;
+		s.cr0 &= row[i].wp ? ~0ull : ~0x10000ull;
+		assert_int_equal(hvm_vcpu_set_state(v, &s), 0);
+		assert_int_equal(guest_run(g, 0), HVM_EXIT_NONE);
+		ASSERT_TRACE(g, row[i].want);
+		memcpy(&pte, g->ram + 0x4000 + 0x101 * 8, 8);
+		if (row[i].want == 100)
+			assert_int_equal(pte & (A | (row[i].access == 1 ? D : 0)),
+					 A | (row[i].access == 1 ? D : 0));
+		teardown(NULL);
+	}
+}
+
+/* -- memory map and dirty log -------------------------------------------------------------- */
 
 GUEST(remapped, 64, "1: mov 0x2000000, %eax; out %eax, $0xf0; cmp $3, %eax; jb 1b; out %al, $0xf4");
 
@@ -468,8 +540,7 @@ static void soft_logs_each_written_page_again_after_each_sync(void **state)
 	hvm_dirty_log_stop(g->d);
 }
 
-/* -- debug
- * ----------------------------------------------------------------------------------------- */
+/* -- debug --------------------------------------------------------------------------------- */
 
 /* TF over three instructions: a #DB with BS after each that began with TF set. */
 GUEST(single_step, 64,
@@ -554,6 +625,7 @@ int main(void)
 		T(soft_invlpg_covers_the_whole_large_page),
 		T(soft_store_over_two_pages_is_all_or_nothing),
 		T(soft_raises_gp_or_ss_for_non_canonical_addresses),
+		T(soft_page_rights_hold_behind_the_walk_cache),
 		T(soft_uses_no_memory_that_was_unmapped),
 		T(soft_logs_each_written_page_again_after_each_sync),
 		T(soft_traps_after_each_instruction_while_tf_is_set),

@@ -80,8 +80,7 @@ static uint32_t get32(struct guest *g, uint32_t gpa)
 	return v;
 }
 
-/* -- locked operations
- * ------------------------------------------------------------------------------- */
+/* -- locked operations --------------------------------------------------------------------- */
 
 #define LOCKED_LOOPS 20000
 
@@ -110,8 +109,7 @@ static void soft_locked_operations_of_all_vcpus_add_up(void **state)
 	assert_int_equal(get32(g, locked_locked_counter()), VCPUS * LOCKED_LOOPS);
 }
 
-/* -- cross-modifying code -------------------------------------------------------------------------
- */
+/* -- cross-modifying code ------------------------------------------------------------------ */
 
 /*
  * vcpu 0 patches the function 300 times and waits after each until the others, who call it all the
@@ -167,8 +165,7 @@ static void soft_vcpus_may_generate_code_in_the_same_pages(void **state)
 	}
 }
 
-/* -- changes from outside
- * --------------------------------------------------------------------------- */
+/* -- changes from outside ------------------------------------------------------------------ */
 
 GUEST(outside, 64,
       "1: incl 0x2000000; mov 0x2000800, %eax; incl 0x100000; cmpl $0, 0x100800; je 1b;"
