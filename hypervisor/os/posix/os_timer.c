@@ -24,6 +24,7 @@ struct hvm_os_timer {
 	uint64_t deadline_ns;
 	size_t slot; /* in the heap; OS_TIMER_IDLE: not armed */
 	bool running;
+	bool dying; /* being destroyed: a callback that re-arms itself must not go on for ever */
 };
 
 static struct {
@@ -223,12 +224,12 @@ void hvm_os_timer_destroy(struct hvm_os_timer *t)
 	if (t == NULL)
 		return;
 	pthread_mutex_lock(&os_timers.lock);
+	t->dying = true;
 	heap_remove(t);
 	while (t->running) {
 		if (pthread_equal(os_timers.runner, pthread_self()))
 			hvm_bug("a timer destroyed from its own callback");
 		pthread_cond_wait(&os_timers.done, &os_timers.lock);
-		heap_remove(t); /* the callback may have armed it again */
 	}
 	os_timers.existing--;
 	if (os_timers.existing == 0) {
@@ -245,6 +246,10 @@ void hvm_os_timer_arm(struct hvm_os_timer *t, uint64_t deadline_ns)
 	pthread_mutex_lock(&os_timers.lock);
 	heap_remove(t);
 	t->deadline_ns = deadline_ns;
+	if (t->dying) {
+		pthread_mutex_unlock(&os_timers.lock);
+		return;
+	}
 	heap_add(t);
 	/* A later deadline needs no wake-up: the thread wakes early once and looks again. */
 	if (deadline_ns < os_timers.sleeping_until_ns) {
