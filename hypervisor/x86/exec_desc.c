@@ -331,6 +331,13 @@ static gva_t stack_linear(const struct x86_stack *st, uint64_t off)
 	return st->asize == 3 ? off : (uint32_t)(st->seg.base + off);
 }
 
+static bool stack_probe(struct x86_cpu *c, const struct x86_stack *st, gva_t gva, unsigned int size)
+{
+	if (st->cpl < 3 && sys_fast_ptr(c, gva, size, true))
+		return true;
+	return x86_probe_w_as(c, st->cpl, gva, size);
+}
+
 static bool stack_store(struct x86_cpu *c, const struct x86_stack *st, gva_t gva, const void *buf,
 			unsigned int size)
 {
@@ -377,7 +384,7 @@ static int stack_push_wrapped(struct x86_cpu *c, const struct x86_stack *st,
 			gva_t gva = stack_linear(st, (sp -= bytes) & stack_mask(st));
 
 			if (pass == 0 ? !x86_probe_w_as(c, st->cpl, gva, bytes)
-				      : !x86_store_as(c, st->cpl, gva, &f->value[n], bytes))
+				      : !stack_store(c, st, gva, &f->value[n], bytes))
 				return X86_ABORT;
 		}
 	}
@@ -394,7 +401,7 @@ static int stack_push_piece(struct x86_cpu *c, const struct x86_stack *st,
 	for (unsigned int n = 0; n < f->count; n++)
 		memcpy(buf + total - (n + 1) * bytes, &f->value[n], bytes);
 	/* One store is all or nothing; a longer frame is probed first. */
-	if (total > 64 && !x86_probe_w_as(c, st->cpl, gva, total))
+	if (total > 64 && !stack_probe(c, st, gva, total))
 		return X86_ABORT;
 	for (unsigned int at = 0; at < total; at += 64)
 		if (!stack_store(c, st, gva + at, buf + at, total - at < 64 ? total - at : 64))
