@@ -197,6 +197,13 @@ struct x86_frame {
 	uint64_t value[X86_FRAME_MAX];
 };
 
+/* Not zeroed as a whole: this is on the way of every interrupt. */
+static inline void x86_frame_init(struct x86_frame *f, unsigned int osize)
+{
+	f->osize = osize;
+	f->count = 0;
+}
+
 static inline void x86_frame_push(struct x86_frame *f, uint64_t value)
 {
 	f->value[f->count++] = value;

@@ -59,7 +59,7 @@ static int event_done(struct x86_cpu *c, const struct event_run *r)
 
 static int event_real(struct x86_cpu *c, struct event_run *r)
 {
-	struct x86_frame f = { .osize = 1 };
+	struct x86_frame f;
 	unsigned int at = r->e->vector * 4u;
 	struct x86_stack st;
 	uint32_t entry;
@@ -69,6 +69,7 @@ static int event_real(struct x86_cpu *c, struct event_run *r)
 		return x86_raise_err(c, X86_GP, 0);
 	if (!x86_sys_get(c, c->idtr.base + at, &entry, 4))
 		return X86_ABORT;
+	x86_frame_init(&f, 1);
 	x86_frame_push(&f, event_saved_rflags(c, r->e));
 	x86_frame_push(&f, c->seg[HVM_SEG_CS].sel);
 	x86_frame_push(&f, r->ret_ip);
@@ -161,7 +162,7 @@ static void event_enter_flags(struct x86_cpu *c, const struct event_run *r)
 static int event_long(struct x86_cpu *c, struct event_run *r)
 {
 	struct x86_stack st = { .asize = 3, .cpl = r->new_cpl, .error = r->ext };
-	struct x86_frame f = { .osize = 3 };
+	struct x86_frame f;
 	int err = X86_NEXT;
 
 	if (r->gate.ist)
@@ -173,6 +174,7 @@ static int event_long(struct x86_cpu *c, struct event_run *r)
 	if (err)
 		return err;
 	st.sp &= ~15ull;
+	x86_frame_init(&f, 3);
 	x86_frame_push(&f, c->seg[HVM_SEG_SS].sel);
 	x86_frame_push(&f, c->gpr[X86_RSP]);
 	x86_frame_push(&f, event_saved_rflags(c, r->e));
@@ -206,8 +208,7 @@ static void event_build_frame(const struct x86_cpu *c, const struct event_run *r
 {
 	static const uint8_t vm86_segs[] = { HVM_SEG_GS, HVM_SEG_FS, HVM_SEG_DS, HVM_SEG_ES };
 
-	f->count = 0;
-	f->osize = r->gate.type & 8 ? 2 : 1;
+	x86_frame_init(f, r->gate.type & 8 ? 2 : 1);
 	for (unsigned int n = 0; x86_is_vm86(c) && n < HVM_ARRAY_SIZE(vm86_segs); n++)
 		x86_frame_push(f, c->seg[vm86_segs[n]].sel);
 	if (inner) {

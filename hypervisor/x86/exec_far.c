@@ -39,9 +39,10 @@ static bool far_operand(struct x86_cpu *c, const struct x86_insn *i, struct far_
 static int far_push_return(struct x86_cpu *c, const struct x86_insn *i, unsigned int osize,
 			   struct x86_stack *st)
 {
-	struct x86_frame f = { .osize = osize };
+	struct x86_frame f;
 
 	x86_stack_current(c, 0, st);
+	x86_frame_init(&f, osize);
 	x86_frame_push(&f, c->seg[HVM_SEG_CS].sel);
 	x86_frame_push(&f, x86_next_ip(c, i));
 	return x86_stack_push_frame(c, st, &f);
@@ -177,7 +178,7 @@ static int far_build_inner(struct x86_cpu *c, const struct far_run *r, const str
 {
 	uint64_t sp = x86_get_sp(c), value;
 
-	*f = (struct x86_frame){ .osize = g->osize };
+	x86_frame_init(f, g->osize);
 	x86_frame_push(f, c->seg[HVM_SEG_SS].sel);
 	x86_frame_push(f, c->gpr[X86_RSP]);
 	for (unsigned int n = g->params; n-- > 0;) {

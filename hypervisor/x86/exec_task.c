@@ -317,12 +317,13 @@ static int task_load_segments(struct x86_cpu *c, const struct task_image *m, uns
 static int task_push_error(struct x86_cpu *c, const struct x86_task_switch *t,
 			   const struct task_image *m)
 {
-	struct x86_frame f = { .osize = m->layout->osize };
+	struct x86_frame f;
 	struct x86_stack st;
 	int r;
 
 	if (!t->has_error)
 		return X86_NEXT;
+	x86_frame_init(&f, m->layout->osize);
 	x86_frame_push(&f, t->error);
 	x86_stack_current(c, t->ext, &st);
 	r = x86_stack_push_frame(c, &st, &f);

@@ -128,7 +128,9 @@ static inline bool x86_linear(struct x86_cpu *c, unsigned int seg, uint64_t off,
 		*ret = seg >= HVM_SEG_FS ? off + c->seg[seg].base : off;
 		return true;
 	}
-	if (hvm_likely(c->mode & (seg >= HVM_SEG_FS ? X86_MODE_FLAT_FSGS : X86_MODE_FLAT))) {
+	/* CS may be flat, but outside 64-bit mode nothing is written through it. */
+	if (hvm_likely(c->mode & (seg >= HVM_SEG_FS ? X86_MODE_FLAT_FSGS : X86_MODE_FLAT)) &&
+	    !(write && seg == HVM_SEG_CS)) {
 		*ret = (uint32_t)(off + c->seg[seg].base);
 		return true;
 	}

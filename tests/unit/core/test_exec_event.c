@@ -50,6 +50,21 @@ static void real_mode_pushes_flags_cs_ip_through_the_ivt(void **state)
 	assert_int_equal(x86_get_rflags(&m.c), 0x302);
 }
 
+static void a_frame_goes_round_the_end_of_a_64k_stack(void **state)
+{
+	(void)state;
+	m_make(&m, REAL, 0);
+	m.c.gpr[X86_RSP] = 0xabcd0002;
+	m_put32(&m, 0x30 * 4, 0x77);
+	assert_int_equal(x86_event_try(&m.c, &ext_intr, 0x6002), X86_BRANCH);
+	assert_int_equal(m.c.gpr[X86_RSP], 0xabcdfffc);
+	assert_int_equal(m_get(&m, 0, 2), 0x202);
+	assert_int_equal(m_get(&m, 0xfffc, 2), 0x6002);
+	/* A word that would itself go round does not fit. */
+	m.c.gpr[X86_RSP] = 1;
+	m_expect_fault(&m, x86_event_try(&m.c, &ext_intr, 0x6002), X86_SS, 0, "odd");
+}
+
 static void protected_same_ring_pushes_three_words_and_the_error(void **state)
 {
 	struct hvm_event e = fault(X86_GP, 0x1234);
@@ -554,6 +569,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(real_mode_pushes_flags_cs_ip_through_the_ivt),
+		cmocka_unit_test(a_frame_goes_round_the_end_of_a_64k_stack),
 		cmocka_unit_test(protected_same_ring_pushes_three_words_and_the_error),
 		cmocka_unit_test(interrupts_push_no_rf_and_trap_gates_keep_if),
 		cmocka_unit_test(inner_ring_takes_its_stack_from_the_tss),
