@@ -405,6 +405,7 @@ static const struct x86_exec_row rows[] = {
 	ROW(MOVHPD, RM, X86_ANY, mov_half_hi_rm), ROW(MOVHPD, MR, X86_ANY, mov_hi8_mr),
 	ROW(MOVHLPS, RR, X86_ANY, movhlps_rr), ROW(MOVLHPS, RR, X86_ANY, movlhps_rr),
 	ROW(MOVD, RR, X86_ANY, movd_rr), ROW(MOVD, RM, X86_ANY, movd_rm), ROW(MOVD, MR, X86_ANY, movd_mr),
+	ROW(MOVQ, RR, X86_ANY, movd_rr), ROW(MOVQ, RM, X86_ANY, movd_rm), ROW(MOVQ, MR, X86_ANY, movd_mr),
 	ROW(MOVQ_LOAD, RR, 4, movq_x_rr), ROW(MOVQ_LOAD, RM, 4, mov_lo8_rm),
 	ROW(MOVQ_LOAD, RR, 3, movq_m_rr), ROW(MOVQ_LOAD, RM, 3, movq_m_rm),
 	ROW(MOVQ_STORE, RR, 4, movq_x_rr), ROW(MOVQ_STORE, MR, 4, mov_lo8_mr),
