@@ -383,7 +383,7 @@ static int stack_push_wrapped(struct x86_cpu *c, const struct x86_stack *st,
 		for (unsigned int n = 0; n < f->count; n++) {
 			gva_t gva = stack_linear(st, (sp -= bytes) & stack_mask(st));
 
-			if (pass == 0 ? !x86_probe_w_as(c, st->cpl, gva, bytes)
+			if (pass == 0 ? !stack_probe(c, st, gva, bytes)
 				      : !stack_store(c, st, gva, &f->value[n], bytes))
 				return X86_ABORT;
 		}

@@ -227,7 +227,8 @@ static void mode_put_fpu(struct x86_fpu *f, const uint8_t *area)
 #define MODE_SAME_FIELDS(M) \
 	M(gdtr) \
 	M(idtr) \
-	M(cr0) M(cr2) M(cr3) M(cr4) M(dr6) M(dr7) M(efer) M(star) M(lstar) M(cstar) M(sfmask) \
+	M(cr0) \
+	M(cr2) M(cr3) M(cr4) M(dr6) M(dr7) M(efer) M(star) M(lstar) M(cstar) M(sfmask) \
 		M(kernel_gs_base) M(sysenter_cs) M(sysenter_esp) M(sysenter_eip) M(tsc_aux) \
 			M(xcr0) M(intr_shadow) M(activity)
 

@@ -190,6 +190,8 @@ int x87_native_reg(struct x86_cpu *c, const struct x86_insn *i)
 	case X86_OP_FUCOMI:
 	case X86_OP_FUCOMIP:
 		c->arith = ax & 0xff00; /* OF is cleared */
+		/* So says the manual, but some processors leave it. */
+		c->fpu.fsw &= (uint16_t)~X86_FSW_C1;
 		break;
 	}
 	x87_note_insn(c, i);

@@ -204,7 +204,7 @@ COMPARE_MEM(x87_fcomp_m64, 64, "l", 1)
 		if (hvm_unlikely(!x87_settled(c, sw))) \
 			return x87_native_reg(c, i); \
 		c->arith = ax & 0xff00; \
-		x87_put_cc(c, sw, X86_FSW_C1); \
+		x87_put_cc(c, 0, X86_FSW_C1); \
 		if (pops) \
 			x87_pop(c); \
 		x87_note_insn(c, i); \
