@@ -224,13 +224,12 @@ static void mode_put_fpu(struct x86_fpu *f, const uint8_t *area)
 }
 
 /* Fields that both structures have under one name. */
+/* clang-format off */
 #define MODE_SAME_FIELDS(M) \
-	M(gdtr) \
-	M(idtr) \
-	M(cr0) \
-	M(cr2) M(cr3) M(cr4) M(dr6) M(dr7) M(efer) M(star) M(lstar) M(cstar) M(sfmask) \
-		M(kernel_gs_base) M(sysenter_cs) M(sysenter_esp) M(sysenter_eip) M(tsc_aux) \
-			M(xcr0) M(intr_shadow) M(activity)
+	M(gdtr) M(idtr) M(cr0) M(cr2) M(cr3) M(cr4) M(dr6) M(dr7) M(efer) M(star) M(lstar) \
+	M(cstar) M(sfmask) M(kernel_gs_base) M(sysenter_cs) M(sysenter_esp) M(sysenter_eip) \
+	M(tsc_aux) M(xcr0) M(intr_shadow) M(activity)
+/* clang-format on */
 
 /* cr8, pat, tsc_offset, xss and pending belong to the caller: they are not in struct x86_cpu. */
 void x86_cpu_get_state(const struct x86_cpu *c, struct hvm_vcpu_state *ret)
