@@ -5,6 +5,7 @@
  */
 #include "runtime.h"
 #include "dev/uart16550.h"
+#include "dev/vga.h"
 #include "log.h"
 
 #include <errno.h>
@@ -232,6 +233,10 @@ static int runtime_create_machine(struct runtime *r, struct ioemu_error *err)
 	if (result)
 		return ioemu_error_set(err, "memory-not-available", "memory_mib: %s",
 				       strerror(-result));
+	result = vga_rom_load(r->machine, r->cfg.vgabios);
+	if (result)
+		return ioemu_error_set(err, "firmware-unreadable", "firmware.vgabios: %s: %s",
+				       r->cfg.vgabios, strerror(-result));
 	r->bios_rom = mmap(NULL, HVM_BIOS_ROM_BYTES, PROT_READ | PROT_WRITE,
 			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (r->bios_rom == MAP_FAILED) {

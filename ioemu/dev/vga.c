@@ -361,6 +361,11 @@ static void vga_bar_moved(void *owner, unsigned int bar, uint64_t base)
 		v->vram_base = base;
 }
 
+/* The ROM BAR is no BAR to the bus: vga_rom.c follows its register. */
+static const struct pci_config_reg vga_regs[] = {
+	{ .offset = PCI_ROM_BAR, .bytes = 4, .write_mask = ~(VGA_ROM_BYTES - 1) | 1 },
+};
+
 static const struct pci_device_desc vga_desc = {
 	.name = "vga",
 	.devfn = PCI_DEVFN(2, 0),
@@ -373,6 +378,9 @@ static const struct pci_device_desc vga_desc = {
 	.bar[0] = { .kind = PCI_BAR_MEM_PREFETCH, .bytes = VGA_VRAM_BYTES },
 	.bar[2] = { .kind = PCI_BAR_MEM, .bytes = VGA_MMIO_BYTES, .ops = &vga_mmio_ops },
 	.bar_moved = vga_bar_moved,
+	.regs = vga_regs,
+	.reg_count = HVM_ARRAY_SIZE(vga_regs),
+	.config_written = vga_rom_config_written,
 };
 
 static void vga_power_on(struct vga *v)
@@ -449,6 +457,7 @@ void vga_destroy(struct machine *m)
 		return;
 	pthread_mutex_destroy(&v->lock);
 	munmap(v->vram, VGA_VRAM_BYTES);
+	vga_rom_free(v);
 	free(v);
 	m->vga = NULL;
 }

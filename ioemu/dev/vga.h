@@ -15,6 +15,11 @@ struct vga_image {
 int vga_create(struct machine *m);
 void vga_destroy(struct machine *m);
 void vga_reset(struct machine *m);
+/*
+ * vga_rom_load - the VGABIOS image for the ROM BAR, before the vcpus run. NULL: none. 0, -errno of
+ * the file, -EINVAL not a regular file or over 64 KiB, -ENOMEM.
+ */
+int vga_rom_load(struct machine *m, const char *path);
 /* vga_render - what a monitor shows now. The caller frees ret->rgb. 0 or -ENOMEM. Any thread. */
 int vga_render(struct vga *v, struct vga_image *ret);
 /* vga_screenshot - the same as a PNG file at @path. 0 or -errno. */

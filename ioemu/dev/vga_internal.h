@@ -13,6 +13,7 @@
 
 #define VGA_VRAM_BYTES	 (16u * 1024 * 1024)
 #define VGA_PLANE_BYTES	 0x10000u
+#define VGA_ROM_BYTES	 0x10000u
 #define VGA_WINDOW	 0xa0000u
 #define VGA_WINDOW_BYTES 0x20000u
 
@@ -48,6 +49,8 @@ struct vga {
 	pthread_mutex_t lock;
 	uint8_t *vram;
 	uint64_t vram_base; /* where BAR 0 is mapped; 0: nowhere. pci->lock */
+	uint8_t *rom;	    /* VGA_ROM_BYTES; NULL: no VGABIOS */
+	uint64_t rom_base;  /* where the ROM is mapped; 0: nowhere. pci->lock */
 	uint8_t misc, feature;
 	uint8_t seq_index, seq[VGA_SEQ_REGS];
 	uint8_t crtc_index, crtc[VGA_CRTC_REGS];
@@ -63,6 +66,9 @@ struct vga {
 	uint16_t dispi[DISPI_COUNT];
 };
 
+/* vga_rom.c */
+void vga_rom_config_written(void *owner, unsigned int offset, unsigned int bytes);
+void vga_rom_free(struct vga *v);
 /* vga_memory.c */
 extern const struct io_ops vga_window_ops;
 /* vga_dispi.c */
