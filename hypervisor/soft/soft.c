@@ -417,6 +417,9 @@ static int soft_inject_event(struct vcpu *v, const struct hvm_event *e)
 	soft_leave(sv);
 	if (rc != -HVM_EIO)
 		sv->cpu.stop = X86_STOP_NONE;
+	/* An event ends a halt. */
+	if (!rc)
+		__atomic_store_n(&v->activity, HVM_ACTIVITY_RUN, __ATOMIC_SEQ_CST);
 	return rc == -HVM_EAGAIN ? rc : 0;
 }
 
