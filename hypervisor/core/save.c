@@ -9,8 +9,7 @@
 #include "core/save.h"
 #include "devices/chips.h"
 
-/* -- fields -------------------------------------------------------------------------------------
- */
+/* -- fields ---------------------------------------------------------------------------------- */
 
 /* Room for @bytes at the end; NULL once memory has run out. */
 static uint8_t *save_reserve(struct hvm_save_writer *w, size_t bytes)
@@ -160,8 +159,7 @@ static uint32_t save_crc(const uint8_t *p, size_t bytes)
 	return ~crc;
 }
 
-/* -- DOMAIN -------------------------------------------------------------------------------------
- */
+/* -- DOMAIN ---------------------------------------------------------------------------------- */
 
 static int domain_record_save(struct domain *d, unsigned int instance, struct hvm_save_writer *w)
 {
@@ -189,16 +187,16 @@ static int domain_record_load(struct domain *d, unsigned int instance, struct hv
 	return 0;
 }
 
-/* -- CPU ----------------------------------------------------------------------------------------
- */
+/* -- CPU ------------------------------------------------------------------------------------- */
 
 /* The plain 64-bit fields of struct hvm_vcpu_state, in the order of the record. */
 #define CPU_FIELDS(X) \
 	X(rip) \
-	X(rflags) X(cr0) X(cr2) X(cr3) X(cr4) X(cr8) X(dr[0]) X(dr[1]) X(dr[2]) X(dr[3]) X(dr6) \
-		X(dr7) X(efer) X(star) X(lstar) X(cstar) X(sfmask) X(kernel_gs_base) \
-			X(sysenter_cs) X(sysenter_esp) X(sysenter_eip) X(pat) X(tsc_aux) X(xcr0) \
-				X(xss) X(pdpte[0]) X(pdpte[1]) X(pdpte[2]) X(pdpte[3])
+	X(rflags) \
+	X(cr0) X(cr2) X(cr3) X(cr4) X(cr8) X(dr[0]) X(dr[1]) X(dr[2]) X(dr[3]) X(dr6) X(dr7) \
+		X(efer) X(star) X(lstar) X(cstar) X(sfmask) X(kernel_gs_base) X(sysenter_cs) \
+			X(sysenter_esp) X(sysenter_eip) X(pat) X(tsc_aux) X(xcr0) X(xss) \
+				X(pdpte[0]) X(pdpte[1]) X(pdpte[2]) X(pdpte[3])
 
 #define CPU_REQUESTS (HVM_REQ_NMI | HVM_REQ_INIT | HVM_REQ_SIPI | 0xff00u)
 
@@ -354,8 +352,7 @@ static int cpu_record_load(struct domain *d, unsigned int instance, struct hvm_s
 	return rc;
 }
 
-/* -- types --------------------------------------------------------------------------------------
- */
+/* -- types ----------------------------------------------------------------------------------- */
 
 static int lapic_record_save(struct domain *d, unsigned int instance, struct hvm_save_writer *w)
 {
@@ -425,8 +422,7 @@ static unsigned int save_instances(const struct domain *d, const struct save_typ
 	return t->scope == SAVE_SCOPE_VCPU ? d->vcpu_count : 1;
 }
 
-/* -- saving -------------------------------------------------------------------------------------
- */
+/* -- saving ---------------------------------------------------------------------------------- */
 
 /* Record header: type, version, instance, payload bytes, zero. Returns where it starts. */
 static size_t save_record_begin(struct hvm_save_writer *w, uint16_t type, uint16_t version,
@@ -493,8 +489,7 @@ int hvm_core_save(struct domain *d, struct hvm_save_writer *w)
 	return w->error;
 }
 
-/* -- loading ------------------------------------------------------------------------------------
- */
+/* -- loading --------------------------------------------------------------------------------- */
 
 struct save_record {
 	uint16_t type;

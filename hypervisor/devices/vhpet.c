@@ -69,8 +69,7 @@ struct vhpet {
 	struct hpet_timer timer[HPET_TIMERS];
 };
 
-/* -- time ---------------------------------------------------------------------------------------
- */
+/* -- time ------------------------------------------------------------------------------------ */
 
 static bool hpet_enabled(const struct vhpet *h)
 {
@@ -135,8 +134,7 @@ static void timer_arm(struct hpet_timer *t, bool fired)
 		chip_timer_arm(h->d, t->os, t->due_ns);
 }
 
-/* -- interrupts ---------------------------------------------------------------------------------
- */
+/* -- interrupts ------------------------------------------------------------------------------ */
 
 static unsigned int timer_index(const struct hpet_timer *t)
 {
@@ -249,8 +247,7 @@ void vhpet_time_changed(struct domain *d)
 	hvm_os_spin_unlock(&h->lock);
 }
 
-/* -- registers ----------------------------------------------------------------------------------
- */
+/* -- registers ------------------------------------------------------------------------------- */
 
 static uint64_t hpet_read_reg(struct vhpet *h, uint64_t reg)
 {
@@ -385,8 +382,7 @@ static int vhpet_write(struct vcpu *v, void *dev, uint64_t offset, unsigned int 
 	return 0;
 }
 
-/* -- life ---------------------------------------------------------------------------------------
- */
+/* -- life ------------------------------------------------------------------------------------ */
 
 void vhpet_reset(struct domain *d)
 {
@@ -446,8 +442,7 @@ void vhpet_destroy(struct domain *d)
 	d->vhpet = NULL;
 }
 
-/* -- save record --------------------------------------------------------------------------------
- */
+/* -- save record ----------------------------------------------------------------------------- */
 
 int vhpet_save(struct domain *d, struct hvm_save_writer *w)
 {

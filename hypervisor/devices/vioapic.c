@@ -120,8 +120,7 @@ bool vioapic_extint(const struct domain *d, unsigned int vcpu_id)
 	       (__atomic_load_n(&d->vioapic->extint_vcpus, __ATOMIC_ACQUIRE) >> vcpu_id & 1);
 }
 
-/* -- registers ----------------------------------------------------------------------------------
- */
+/* -- registers ------------------------------------------------------------------------------- */
 
 /* Where ExtINT goes is worked out when an entry changes, so that vcpus can ask without a lock. */
 static void vioapic_extint_update(struct vioapic *io)
@@ -225,8 +224,7 @@ static int vioapic_write(struct vcpu *v, void *dev, uint64_t offset, unsigned in
 	return 0;
 }
 
-/* -- life ---------------------------------------------------------------------------------------
- */
+/* -- life ------------------------------------------------------------------------------------ */
 
 void vioapic_reset(struct domain *d)
 {
@@ -277,8 +275,7 @@ void vioapic_destroy(struct domain *d)
 	d->vioapic = NULL;
 }
 
-/* -- save record --------------------------------------------------------------------------------
- */
+/* -- save record ----------------------------------------------------------------------------- */
 
 int vioapic_save(struct domain *d, struct hvm_save_writer *w)
 {

@@ -82,8 +82,7 @@ static void timer_callback(void *arg)
 		vlapic_lvt_fire(a, VLAPIC_LVT_TIMER);
 }
 
-/* -- registers ----------------------------------------------------------------------------------
- */
+/* -- registers ------------------------------------------------------------------------------- */
 
 void vlapic_timer_write_initial(struct vlapic *a, uint32_t value)
 {
@@ -236,8 +235,7 @@ void vlapic_time_changed(struct vcpu *v)
 	hvm_os_spin_unlock(&a->timer_lock);
 }
 
-/* -- life ---------------------------------------------------------------------------------------
- */
+/* -- life ------------------------------------------------------------------------------------ */
 
 void vlapic_timer_reset(struct vlapic *a)
 {
@@ -265,8 +263,7 @@ void vlapic_timer_destroy(struct vlapic *a)
 	hvm_os_spin_fini(&a->timer_lock);
 }
 
-/* -- save record: times as nanoseconds from the moment of saving --------------------------------
- */
+/* -- save record: times as nanoseconds from the moment of saving ----------------------------- */
 
 int vlapic_timer_save(struct vlapic *a, struct hvm_save_writer *w)
 {

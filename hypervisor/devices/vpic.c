@@ -55,8 +55,7 @@ struct vpic {
 
 static const uint8_t pic_elcr_mask[2] = { 0xf8, 0xde };
 
-/* -- one chip -----------------------------------------------------------------------------------
- */
+/* -- one chip -------------------------------------------------------------------------------- */
 
 /* Priority of the highest bit in @bits, 0 the best, 8 for none. */
 static unsigned int pic_priority(const struct pic_chip *c, unsigned int bits)
@@ -138,8 +137,7 @@ static void pic_take(struct pic_chip *c, unsigned int input)
 		c->lowest = (uint8_t)input;
 }
 
-/* -- the processor's side -----------------------------------------------------------------------
- */
+/* -- the processor's side -------------------------------------------------------------------- */
 
 void vpic_set_irq(struct domain *d, unsigned int irq, bool level)
 {
@@ -190,8 +188,7 @@ int vpic_ack(struct domain *d)
 	return vector & 0xff;
 }
 
-/* -- registers ----------------------------------------------------------------------------------
- */
+/* -- registers ------------------------------------------------------------------------------- */
 
 static void pic_icw1(struct pic_chip *c, uint8_t value)
 {
@@ -364,8 +361,7 @@ static int velcr_write(struct vcpu *v, void *dev, uint64_t offset, unsigned int 
 	return 0;
 }
 
-/* -- life ---------------------------------------------------------------------------------------
- */
+/* -- life ------------------------------------------------------------------------------------ */
 
 void vpic_reset(struct domain *d)
 {
@@ -435,8 +431,7 @@ void vpic_destroy(struct domain *d)
 	d->vpic = NULL;
 }
 
-/* -- save record --------------------------------------------------------------------------------
- */
+/* -- save record ----------------------------------------------------------------------------- */
 
 #define PIC_FLAG_AEOI	  0x01u
 #define PIC_FLAG_ROTATE	  0x02u

@@ -71,8 +71,7 @@ static uint64_t pit_tick_ns(uint64_t tick)
 	return chip_muldiv_up(tick, NS_PER_S, PIT_HZ);
 }
 
-/* -- a channel as a function of time ------------------------------------------------------------
- */
+/* -- a channel as a function of time --------------------------------------------------------- */
 
 static bool pit_periodic(const struct pit_channel *c)
 {
@@ -159,8 +158,7 @@ static uint32_t pit_count(const struct pit_channel *c, uint16_t raw)
 	return value > 0x10000 ? 0x10000 : value;
 }
 
-/* -- channel 0's interrupt ----------------------------------------------------------------------
- */
+/* -- channel 0's interrupt ------------------------------------------------------------------- */
 
 /* First rising edge of the output after tick @now, 0: none. */
 static uint64_t pit_next_edge(const struct pit_channel *c, uint64_t now)
@@ -225,8 +223,7 @@ void vpit_time_changed(struct domain *d)
 	hvm_os_spin_unlock(&p->lock);
 }
 
-/* -- registers ----------------------------------------------------------------------------------
- */
+/* -- registers ------------------------------------------------------------------------------- */
 
 static void pit_changed(struct vpit *p, unsigned int n)
 {
@@ -462,8 +459,7 @@ static int vp61_write(struct vcpu *v, void *dev, uint64_t offset, unsigned int s
 	return 0;
 }
 
-/* -- life ---------------------------------------------------------------------------------------
- */
+/* -- life ------------------------------------------------------------------------------------ */
 
 void vpit_reset(struct domain *d)
 {
@@ -521,8 +517,7 @@ void vpit_destroy(struct domain *d)
 	d->vpit = NULL;
 }
 
-/* -- save record: ticks as counted since the load -----------------------------------------------
- */
+/* -- save record: ticks as counted since the load -------------------------------------------- */
 
 #define PIT_FLAG_BCD	 0x001u
 #define PIT_FLAG_GATE	 0x002u

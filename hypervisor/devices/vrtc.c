@@ -68,8 +68,7 @@ struct rtc_time {
 	unsigned int month, mday, hour, minute, second, wday;
 };
 
-/* -- calendar -----------------------------------------------------------------------------------
- */
+/* -- calendar -------------------------------------------------------------------------------- */
 
 static bool rtc_leap(int64_t year)
 {
@@ -124,8 +123,7 @@ static void rtc_from_seconds(int64_t seconds, struct rtc_time *t)
 	t->mday = (unsigned int)days + 1;
 }
 
-/* -- register formats ---------------------------------------------------------------------------
- */
+/* -- register formats ------------------------------------------------------------------------ */
 
 static uint8_t rtc_encode(const struct vrtc *r, unsigned int value)
 {
@@ -203,8 +201,7 @@ static int64_t rtc_collect(struct vrtc *r)
 	return seconds;
 }
 
-/* -- time ---------------------------------------------------------------------------------------
- */
+/* -- time ------------------------------------------------------------------------------------ */
 
 static bool rtc_divider_runs(const struct vrtc *r)
 {
@@ -370,8 +367,7 @@ void vrtc_time_changed(struct domain *d)
 	hvm_os_spin_unlock(&r->lock);
 }
 
-/* -- registers ----------------------------------------------------------------------------------
- */
+/* -- registers ------------------------------------------------------------------------------- */
 
 static void rtc_write_a(struct vrtc *r, uint8_t value, uint64_t now)
 {
@@ -501,8 +497,7 @@ int vrtc_cmos_write(struct domain *d, unsigned int index, uint8_t value)
 	return 0;
 }
 
-/* -- life ---------------------------------------------------------------------------------------
- */
+/* -- life ------------------------------------------------------------------------------------ */
 
 /* The battery keeps time and memory; RESET# clears the enables and flags. */
 void vrtc_reset(struct domain *d)
@@ -556,8 +551,7 @@ void vrtc_destroy(struct domain *d)
 	d->vrtc = NULL;
 }
 
-/* -- save record --------------------------------------------------------------------------------
- */
+/* -- save record ----------------------------------------------------------------------------- */
 
 int vrtc_save(struct domain *d, struct hvm_save_writer *w)
 {

@@ -25,8 +25,7 @@
 
 #define NS_PER_S 1000000000ull
 
-/* -- memory -------------------------------------------------------------------------------------
- */
+/* -- memory ---------------------------------------------------------------------------------- */
 
 static long os_alloc_budget = -1; /* atomic; -1: no fault injection */
 
@@ -85,8 +84,7 @@ void hvm_os_free_pages(void *p, size_t bytes)
 		hvm_bug("munmap of pages that were not ours");
 }
 
-/* -- locks --------------------------------------------------------------------------------------
- */
+/* -- locks ----------------------------------------------------------------------------------- */
 
 _Static_assert(sizeof(pthread_mutex_t) <= sizeof(struct hvm_os_mutex), "a mutex fits");
 _Static_assert(sizeof(pthread_mutex_t) <= sizeof(struct hvm_os_spinlock), "a spin lock fits");
@@ -159,8 +157,7 @@ void hvm_os_spin_unlock(struct hvm_os_spinlock *l)
 		hvm_bug("spin unlock");
 }
 
-/* -- clocks -------------------------------------------------------------------------------------
- */
+/* -- clocks ---------------------------------------------------------------------------------- */
 
 static uint32_t os_fake_on; /* atomic */
 static uint64_t os_fake_ns; /* atomic */
@@ -291,8 +288,7 @@ uint64_t hvm_os_tsc_khz(void)
 	return os_tsc_khz_value;
 }
 
-/* -- sleeping vcpus: one futex word, one sleeper ------------------------------------------------
- */
+/* -- sleeping vcpus: one futex word, one sleeper --------------------------------------------- */
 
 #define OS_WAITER_EMPTY	   0u
 #define OS_WAITER_TOKEN	   1u
@@ -350,8 +346,7 @@ void hvm_os_yield(void)
 	sched_yield();
 }
 
-/* -- to the caller ------------------------------------------------------------------------------
- */
+/* -- to the caller --------------------------------------------------------------------------- */
 
 void hvm_os_eventfd_signal(int fd)
 {

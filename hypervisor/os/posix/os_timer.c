@@ -40,8 +40,7 @@ static struct {
 	pthread_t runner;	    /* the thread that runs callbacks, while one runs */
 } os_timers = { .lock = PTHREAD_MUTEX_INITIALIZER, .done = PTHREAD_COND_INITIALIZER };
 
-/* -- heap ---------------------------------------------------------------------------------------
- */
+/* -- heap ------------------------------------------------------------------------------------ */
 
 static void heap_put(size_t slot, struct hvm_os_timer *t)
 {
@@ -101,8 +100,7 @@ static void heap_add(struct hvm_os_timer *t)
 	heap_up(os_timers.armed++, t);
 }
 
-/* -- running ------------------------------------------------------------------------------------
- */
+/* -- running --------------------------------------------------------------------------------- */
 
 /* Take the first timer off the heap and run it. Lock held; dropped around the callback. */
 static void timer_run_first(void)
@@ -266,8 +264,7 @@ void hvm_os_timer_cancel(struct hvm_os_timer *t)
 	pthread_mutex_unlock(&os_timers.lock);
 }
 
-/* -- tests drive the clock ----------------------------------------------------------------------
- */
+/* -- tests drive the clock ------------------------------------------------------------------- */
 
 static void clock_drive(uint64_t ns, bool step)
 {

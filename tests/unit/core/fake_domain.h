@@ -163,8 +163,7 @@ static const struct hvm_function_table fake_function_table = {
 	.p2m_changed = fake_p2m_changed,
 };
 
-/* -- life ---------------------------------------------------------------------------------------
- */
+/* -- life ------------------------------------------------------------------------------------ */
 
 #define FAKE_EPOCH_NS 1000000000000ull /* the host's clock when a test's domain starts */
 #define FAKE_RTC_S    1000000000ull    /* 2001-09-09 01:46:40 UTC, a Sunday */
@@ -198,8 +197,7 @@ static inline void fake_jump_to(uint64_t ns)
 	hvm_os_test_set_clock(FAKE_EPOCH_NS + ns);
 }
 
-/* -- the guest's side ---------------------------------------------------------------------------
- */
+/* -- the guest's side ------------------------------------------------------------------------ */
 
 static inline uint8_t fake_inb(struct domain *d, uint16_t port)
 {
@@ -297,8 +295,7 @@ static inline uint32_t fake_requests(struct vcpu *v)
 	return __atomic_exchange_n(&v->requests, 0, __ATOMIC_SEQ_CST);
 }
 
-/* -- save records of a chip ---------------------------------------------------------------------
- */
+/* -- save records of a chip ------------------------------------------------------------------ */
 
 /* Save with @save; the caller frees w->buf. */
 #define FAKE_SAVE(w, call) \

@@ -409,8 +409,7 @@ static void only_aligned_words_are_written(void **state)
 	assert_int_equal(fake_read(v, HVM_LAPIC_BASE + 0xff0, 4), 0);
 }
 
-/* -- timer --------------------------------------------------------------------------------------
- */
+/* -- timer ----------------------------------------------------------------------------------- */
 
 static void one_shot_counts_down_and_fires_once(void **state)
 {
@@ -648,8 +647,7 @@ static void saved_and_loaded_goes_on(void **state)
 	hvm_os_free(w.buf);
 }
 
-/* -- threads ------------------------------------------------------------------------------------
- */
+/* -- threads --------------------------------------------------------------------------------- */
 
 #define ROUNDS 20000
 
