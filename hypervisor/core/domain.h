@@ -5,8 +5,9 @@
  *
  * Locking: d->lock serialises the p2m's writers and configuration; each chip has a spin lock of its
  * own (taken from timer callbacks too); vcpu fields belong to the vcpu's thread, except those said
- * to be atomic. Order: d->lock, then a chip's lock, then nothing: a chip calls another chip only
- * after it dropped its own lock, but for vioapic and vpic, which call into vlapic with it held.
+ * to be atomic. Order: d->lock, then a clock chip's lock (vpit, vrtc, vhpet: they drive their lines
+ * with it held, so that a line's levels arrive in order), then vpic's or vioapic's, then nothing:
+ * delivery into a vlapic takes no lock, and a vlapic calls vioapic without holding one.
  */
 #ifndef HVM_DOMAIN_H
 #define HVM_DOMAIN_H
