@@ -129,27 +129,32 @@ static int read_file(const char *path, bool is_kernel, uint64_t max, uint8_t **r
 	uint8_t *buf = NULL;
 	int error = image_open(&im, err);
 
-	if (!error && (!im.bytes || im.bytes > max))
+	if (error)
+		goto err_close;
+	if (!im.bytes || im.bytes > max) {
 		error = build_fail(err, -ENOEXEC, is_kernel ? "kernel-invalid" : "firmware-invalid",
 				   im.field, "%s: %llu bytes, expected 1 to %llu", path,
 				   (unsigned long long)im.bytes, (unsigned long long)max);
-	if (!error) {
-		buf = malloc(im.bytes);
-		if (!buf)
-			error = build_fail(err, -ENOMEM, "out-of-memory", im.field,
-					   "%s: no memory to read %llu bytes", path,
-					   (unsigned long long)im.bytes);
+		goto err_close;
 	}
-	if (!error)
-		error = image_read(&im, 0, buf, im.bytes, err);
+	buf = malloc(im.bytes);
+	if (!buf) {
+		error = build_fail(err, -ENOMEM, "out-of-memory", im.field,
+				   "%s: no memory to read %llu bytes", path,
+				   (unsigned long long)im.bytes);
+		goto err_close;
+	}
+	error = image_read(&im, 0, buf, im.bytes, err);
+	if (error)
+		goto err_close;
 	image_close(&im);
-	if (error) {
-		free(buf);
-		return error;
-	}
 	*ret_buf = buf;
 	*ret_bytes = im.bytes;
 	return 0;
+err_close:
+	image_close(&im);
+	free(buf);
+	return error;
 }
 
 static int build_read_loader(struct build *b, struct hvm_build_error *err)

@@ -219,10 +219,11 @@ static struct acpi_header *acpi_build_madt(struct table_area *area, const struct
 	uint32_t length = sizeof(struct acpi_header) + 8 + m->vcpus * 8 + 12 + 2 * 10 + 6;
 	struct acpi_header *h = table_alloc(area, length, 16);
 	uint32_t lapic = LAPIC_GPA, ioapic = IOAPIC_GPA;
-	uint8_t *p = (uint8_t *)(h + 1);
+	uint8_t *p;
 
 	if (!h)
 		return NULL;
+	p = (uint8_t *)(h + 1);
 	acpi_header_fill(h, "APIC", length, 3);
 	memcpy(p, &lapic, 4);
 	p[4] = MADT_PCAT_COMPAT;
@@ -268,10 +269,11 @@ static struct acpi_header *acpi_build_ssdt(struct table_area *area, const struct
 	uint32_t scope = 2 + 5 + m->vcpus * AML_PROCESSOR_BYTES; /* PkgLength, name, contents */
 	uint32_t length = sizeof(struct acpi_header) + 1 + scope;
 	struct acpi_header *h = table_alloc(area, length, 16);
-	uint8_t *p = (uint8_t *)(h + 1);
+	uint8_t *p;
 
 	if (!h)
 		return NULL;
+	p = (uint8_t *)(h + 1);
 	acpi_header_fill(h, "SSDT", length, 2);
 	*p++ = AML_SCOPE;
 	*p++ = (uint8_t)(0x40 | (scope & 0xf)); /* PkgLength of two bytes */

@@ -1,3 +1,4 @@
+# shellcheck shell=sh disable=SC2034
 # SPDX-License-Identifier: GPL-2.0-or-later
 # lib.sh - what the image scripts share; sourced, not run. Everything they make goes into the folder
 # given as first argument and is made once: a finished product is renamed into place, so an
@@ -25,7 +26,7 @@ need() {
 
 # use_folder DIR - make it, and set $out to its absolute name.
 use_folder() {
-	[ $# -ge 1 ] && [ -n "$1" ] || die "usage: $(basename "$0") FOLDER ..."
+	[ -n "${1:-}" ] || die "usage: $(basename "$0") FOLDER ..."
 	mkdir -p "$1"
 	out=$(cd "$1" && pwd)
 }
