@@ -13,19 +13,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-int build_fail(struct hvm_build_error *err, int ret, const char *code, const char *field,
-	       const char *format, ...)
+void build_fail_set(struct hvm_build_error *err, const char *code, const char *field,
+		    const char *format, ...)
 {
 	va_list args;
 
 	if (!err)
-		return ret;
+		return;
 	err->code = code;
 	err->field = field;
 	va_start(args, format);
 	vsnprintf(err->detail, sizeof(err->detail), format, args);
 	va_end(args);
-	return ret;
 }
 
 int image_open(struct image *im, struct hvm_build_error *err)

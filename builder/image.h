@@ -17,9 +17,10 @@ struct image {
 	uint64_t bytes;
 };
 
-/* build_fail - fill @err (may be NULL) and return @ret, for "return build_fail(...)". */
-int build_fail(struct hvm_build_error *err, int ret, const char *code, const char *field,
-	       const char *format, ...) __attribute__((format(printf, 5, 6)));
+/* build_fail - fill @err (may be NULL) and give @ret back, for "return build_fail(...)". */
+#define build_fail(err, ret, ...) (build_fail_set((err), __VA_ARGS__), (ret))
+void build_fail_set(struct hvm_build_error *err, const char *code, const char *field,
+		    const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 /*
  * image_open - open a regular file that is not empty. image_close() also after a failure.

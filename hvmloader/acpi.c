@@ -266,7 +266,9 @@ static struct acpi_header *acpi_build_hpet(struct table_area *area, const struct
 /* Scope (\_SB) with one Processor a vcpu: CP00, CP01 ... */
 static struct acpi_header *acpi_build_ssdt(struct table_area *area, const struct machine *m)
 {
-	uint32_t scope = 2 + 5 + m->vcpus * AML_PROCESSOR_BYTES; /* PkgLength, name, contents */
+	static const uint8_t scope_name[] = { '\\', '_', 'S', 'B', '_' };
+	uint32_t scope = 2 + (uint32_t)sizeof(scope_name) +
+			 m->vcpus * AML_PROCESSOR_BYTES; /* PkgLength, name, contents */
 	uint32_t length = sizeof(struct acpi_header) + 1 + scope;
 	struct acpi_header *h = table_alloc(area, length, 16);
 	uint8_t *p;
@@ -278,13 +280,14 @@ static struct acpi_header *acpi_build_ssdt(struct table_area *area, const struct
 	*p++ = AML_SCOPE;
 	*p++ = (uint8_t)(0x40 | (scope & 0xf)); /* PkgLength of two bytes */
 	*p++ = (uint8_t)(scope >> 4);
-	memcpy(p, "\\_SB_", 5);
-	p += 5;
+	memcpy(p, scope_name, sizeof(scope_name));
+	p += sizeof(scope_name);
 	for (uint32_t i = 0; i < m->vcpus; i++, p += AML_PROCESSOR_BYTES) {
 		p[0] = AML_EXT_PREFIX;
 		p[1] = AML_PROCESSOR;
 		p[2] = AML_PROCESSOR_BYTES - 2;
-		memcpy(p + 3, "CP", 2);
+		p[3] = 'C';
+		p[4] = 'P';
 		p[5] = (uint8_t) "0123456789ABCDEF"[i >> 4 & 0xf];
 		p[6] = (uint8_t) "0123456789ABCDEF"[i & 0xf];
 		p[7] = (uint8_t)i; /* then no P_BLK: address and length 0 */
