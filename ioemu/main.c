@@ -16,6 +16,18 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Sanitizers trace the process at its end, which the sandbox forbids. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANDBOX_DEFAULT false
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANDBOX_DEFAULT false
+#endif
+#endif
+#ifndef SANDBOX_DEFAULT
+#define SANDBOX_DEFAULT true
+#endif
+
 struct arguments {
 	const char *dir;
 	int ready_fd;
@@ -110,12 +122,13 @@ static int start(struct runtime *r, const struct arguments *args, struct ioemu_e
 		return -1;
 	if (args->sandbox && sandbox_enter() < 0)
 		return ioemu_error_set(err, "sandbox-failed", "sandbox: %s", strerror(errno));
+	runtime_run(r);
 	return 0;
 }
 
 int main(int argc, char **argv)
 {
-	struct arguments args = { .ready_fd = -1, .sandbox = true };
+	struct arguments args = { .ready_fd = -1, .sandbox = SANDBOX_DEFAULT };
 	struct runtime *r = calloc(1, sizeof(*r));
 	struct ioemu_error err;
 	enum runtime_end end;

@@ -545,7 +545,6 @@ static void runtime_open_handles(struct runtime *r)
 
 int runtime_start(struct runtime *r, struct ioemu_error *err)
 {
-	struct timespec now;
 	int result;
 
 	pthread_mutex_init(&r->lock, NULL);
@@ -558,10 +557,16 @@ int runtime_start(struct runtime *r, struct ioemu_error *err)
 		vcpus_create(r->domain, r->cfg.vcpus, r->machine, &runtime_vcpus_ops, r, &r->vcpus);
 	if (result)
 		return ioemu_error_set(err, "no-memory", "vcpus: %s", strerror(-result));
+	return 0;
+}
+
+void runtime_run(struct runtime *r)
+{
+	struct timespec now;
+
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	r->start_ns = (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
 	vcpus_release(r->vcpus, VCPUS_HOLD_START);
-	return 0;
 }
 
 enum runtime_end runtime_loop(struct runtime *r)

@@ -76,10 +76,12 @@ struct runtime {
 extern const struct control_method runtime_methods[];
 
 /*
- * runtime_start - build everything from r->cfg and r->dir and let the vcpus run.
+ * runtime_start - build everything from r->cfg and r->dir; the vcpus stand still.
  * 0, or -1 with @err. runtime_fini() in either case.
  */
 int runtime_start(struct runtime *r, struct ioemu_error *err);
+/* runtime_run - let the vcpus run. */
+void runtime_run(struct runtime *r);
 /* runtime_loop - serve until the domain ends; exit.json is written. Returns why it ended. */
 enum runtime_end runtime_loop(struct runtime *r);
 void runtime_fini(struct runtime *r);

@@ -6,7 +6,8 @@
 #define IOEMU_SANDBOX_H
 
 /*
- * sandbox_enter - no new privileges, for every thread. 0, or -1 with errno. Any thread, once.
+ * sandbox_enter - no new privileges and a system call filter, for every thread that exists and
+ * will exist. 0, or -1 with errno. Once, from the main thread.
  */
 int sandbox_enter(void);
 
