@@ -287,6 +287,7 @@ static int emms(struct x86_cpu *c, const struct x86_insn *i)
 {
 	(void)i;
 	X86_MMX_CHECK(c);
+	x86_mmx_enter(c);
 	c->fpu.valid = 0;
 	return X86_NEXT;
 }

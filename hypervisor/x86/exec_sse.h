@@ -149,7 +149,7 @@ static inline x86_vec x86_get_mmx(const struct x86_cpu *c, unsigned int n)
 	return x86_vec_lo(c->fpu.r[n & 7].mant);
 }
 
-/* What every MMX instruction but EMMS does to the x87 state, once it cannot fault any more. */
+/* What every MMX instruction does to the x87 state, once it cannot fault any more. */
 static inline void x86_mmx_enter(struct x86_cpu *c)
 {
 	c->fpu.fsw &= (uint16_t)~X86_FSW_TOP;

@@ -55,6 +55,10 @@ bool x86_fp_rerun(struct x86_cpu *c, x86_vec_fn kernel, x86_vec a, x86_vec b, en
 	/* A tiny but exact result underflows only when unmasked, which the host was not. */
 	if ((unmasked & X86_FP_UE) && lanes_tiny(*ret, tiny))
 		flags |= X86_FP_UE;
+	/*
+	 * PE next to an unmasked overflow or underflow is the masked response's: whether the result
+	 * of unbounded exponent was inexact cannot be seen here.
+	 */
 	/* An unmasked fault on an operand comes before anything of the result is looked at. */
 	if (flags & unmasked & (X86_FP_IE | X86_FP_DE | X86_FP_ZE))
 		flags &= X86_FP_IE | X86_FP_DE | X86_FP_ZE;
@@ -299,14 +303,14 @@ FP_FROM_GPR_DEFINE(CVTSI2SD, "cvtsi2sd")
 	{ \
 		uint32_t r; \
 		(void)a; \
-		__asm__ volatile(ins " %1, %0" : "=r"(r) : "x"(b)); \
+		__asm__ volatile(ins "l %1, %k0" : "=r"(r) : "x"(b)); \
 		return x86_vec_lo(r); \
 	} \
 	static x86_vec k_##op##_q(x86_vec a, x86_vec b) \
 	{ \
 		uint64_t r; \
 		(void)a; \
-		__asm__ volatile(ins " %1, %0" : "=r"(r) : "x"(b)); \
+		__asm__ volatile(ins "q %1, %q0" : "=r"(r) : "x"(b)); \
 		return x86_vec_lo(r); \
 	} \
 	FP_TO_GPR_SIZE(op, l, load) \
@@ -346,8 +350,11 @@ static x86_vec k_CVTPI2PS(x86_vec a, x86_vec b)
 	return (x86_vec){ r[0], a[1] };
 }
 
-/* @enter: does the memory form change to MMX state too? CVTPI2PD's does not. */
-#define FP_FROM_MMX_DEFINE(op, kernel, enter) \
+/*
+ * From memory there is no MMX operand, and the x87 state stays as it is (so processors do, also for
+ * CVTPI2PS, where the manual does not say it).
+ */
+#define FP_FROM_MMX_DEFINE(op, kernel) \
 	static int x_##op##_rr(struct x86_cpu *c, const struct x86_insn *i) \
 	{ \
 		x86_vec a, b, r; \
@@ -364,19 +371,15 @@ static x86_vec k_CVTPI2PS(x86_vec a, x86_vec b)
 	{ \
 		x86_vec a, b, r; \
 		X86_SSE_CHECK(c); \
-		if (enter) \
-			X86_MMX_CHECK(c); \
 		if (!x86_load_lo8(c, i, &b)) \
 			return X86_ABORT; \
 		a = x86_get_xmm(c, i->dst); \
 		FP_RUN(c, r, kernel, a, b, X86_TINY_NONE); \
-		if (enter) \
-			x86_mmx_enter(c); \
 		x86_put_xmm(c, i->dst, r); \
 		return X86_NEXT; \
 	}
-FP_FROM_MMX_DEFINE(CVTPI2PS, k_CVTPI2PS, true)
-FP_FROM_MMX_DEFINE(CVTPI2PD, k_CVTDQ2PD, false)
+FP_FROM_MMX_DEFINE(CVTPI2PS, k_CVTPI2PS)
+FP_FROM_MMX_DEFINE(CVTPI2PD, k_CVTDQ2PD)
 
 #define FP_TO_MMX_DEFINE(op, kernel, load, lanes) \
 	static int x_##op##_rr(struct x86_cpu *c, const struct x86_insn *i) \

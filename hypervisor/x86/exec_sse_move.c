@@ -298,12 +298,12 @@ static int masked_store(struct x86_cpu *c, const struct x86_insn *i, const uint8
 
 	if (i->asize < 3)
 		off = i->asize == 2 ? (uint32_t)off : (uint16_t)off;
-	if (!x86_linear(c, i->seg, off, bytes, true, &gva) || !x86_probe_w(c, gva, bytes))
+	if (!x86_linear(c, i->seg, off, bytes, true, &gva) || !x86_probe_area(c, gva, bytes))
 		return X86_ABORT;
 	while (at < bytes) {
 		for (run = 0; at + run < bytes && (mask[at + run] & 0x80); run++)
 			;
-		if (run && !x86_store_slow(c, gva + at, data + at, run))
+		if (run && !x86_put_bytes(c, gva + at, data + at, run))
 			return X86_ABORT;
 		at += run + 1;
 	}
