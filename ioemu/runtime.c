@@ -247,10 +247,9 @@ static int runtime_create_machine(struct runtime *r, struct ioemu_error *err)
 	return 0;
 }
 
-static int runtime_build(struct runtime *r, struct ioemu_error *err)
+static void runtime_builder_params(struct runtime *r, struct hvm_builder_params *ret)
 {
-	struct hvm_build_error be = { .code = "build-failed", .field = "domain" };
-	struct hvm_builder_params p = {
+	*ret = (struct hvm_builder_params){
 		.domain = r->domain,
 		.ram = r->machine->memory.base,
 		.ram_bytes = r->machine->memory.bytes,
@@ -265,11 +264,31 @@ static int runtime_build(struct runtime *r, struct ioemu_error *err)
 		.initrd = r->cfg.initrd,
 		.cmdline = r->cfg.cmdline,
 	};
+	memcpy(ret->order, r->cfg.order, sizeof(ret->order));
+}
 
-	memcpy(p.order, r->cfg.order, sizeof(p.order));
-	if (hvm_build(&p, &be) < 0)
-		return ioemu_error_set(err, be.code, "%s: %s", be.field, be.detail);
-	return 0;
+/* What the builder says, as our error. */
+static int runtime_build_error(const struct hvm_build_error *be, struct ioemu_error *err)
+{
+	return ioemu_error_set(err, be->code, "%s: %s", be->field, be->detail);
+}
+
+static int runtime_build(struct runtime *r, struct ioemu_error *err)
+{
+	struct hvm_build_error be = { .code = "build-failed", .field = "domain" };
+	struct hvm_builder_params p;
+
+	runtime_builder_params(r, &p);
+	return hvm_build(&p, &be) < 0 ? runtime_build_error(&be, err) : 0;
+}
+
+int runtime_check_images(struct runtime *r, struct ioemu_error *err)
+{
+	struct hvm_build_error be = { .code = "build-failed", .field = "domain" };
+	struct hvm_builder_params p;
+
+	runtime_builder_params(r, &p);
+	return hvm_build_check(&p, &be) < 0 ? runtime_build_error(&be, err) : 0;
 }
 
 void runtime_event_state(struct runtime *r)
@@ -324,6 +343,17 @@ void runtime_resume(struct runtime *r)
 	hvm_domain_resume_time(r->domain);
 	r->paused = false;
 	vcpus_release(r->vcpus, VCPUS_HOLD_PAUSE);
+}
+
+void runtime_fail(struct runtime *r, const struct ioemu_error *err)
+{
+	char detail[sizeof(r->request_detail)];
+
+	snprintf(detail, sizeof(detail), "%.40s: %.200s", err->code, err->detail);
+	pthread_mutex_lock(&r->lock);
+	r->request = RUNTIME_REQUEST_NONE; /* whatever it was, the machine is gone */
+	pthread_mutex_unlock(&r->lock);
+	runtime_post(r, RUNTIME_REQUEST_ERROR, 0, detail);
 }
 
 void runtime_ask_stop(struct runtime *r)
@@ -416,12 +446,8 @@ static void runtime_restart(struct runtime *r)
 {
 	struct ioemu_error err;
 
-	if (runtime_rebuild(r, &err) < 0) {
-		char detail[sizeof(err) + 4];
-
-		snprintf(detail, sizeof(detail), "%s: %s", err.code, err.detail);
-		runtime_end(r, RUNTIME_END_ERROR, detail);
-	}
+	if (runtime_rebuild(r, &err) < 0)
+		runtime_fail(r, &err);
 }
 
 static void runtime_serve_request(struct runtime *r, enum runtime_request request,

@@ -87,7 +87,12 @@ enum runtime_end runtime_loop(struct runtime *r);
 void runtime_fini(struct runtime *r);
 
 /* For the methods. Main loop. */
+/* runtime_check_images - could the machine be built again now? Nothing changes. */
+int runtime_check_images(struct runtime *r, struct ioemu_error *err);
+/* runtime_rebuild - the machine anew. -1 with @err: it is gone, and runtime_fail() is due. */
 int runtime_rebuild(struct runtime *r, struct ioemu_error *err);
+/* runtime_fail - the process ends soon, reason error. */
+void runtime_fail(struct runtime *r, const struct ioemu_error *err);
 void runtime_pause(struct runtime *r);
 void runtime_resume(struct runtime *r);
 /* runtime_ask_stop - the process ends soon, reason stopped. */

@@ -103,7 +103,13 @@ static int method_reset(void *opaque, json_t *params, json_t **ret, struct ioemu
 {
 	(void)params;
 	(void)ret;
-	return runtime_rebuild(opaque, err);
+	/* A kernel that was deleted meanwhile is the caller's error and not the domain's end. */
+	if (runtime_check_images(opaque, err) < 0)
+		return -1;
+	if (runtime_rebuild(opaque, err) == 0)
+		return 0;
+	runtime_fail(opaque, err);
+	return -1;
 }
 
 static int method_stop(void *opaque, json_t *params, json_t **ret, struct ioemu_error *err)
