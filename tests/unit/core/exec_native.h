@@ -369,7 +369,7 @@ static inline void native_random_state(struct native_state *s)
 		native_random_st(&s->st[n]);
 	for (n = 0; n < 32; n++) {
 		v = native_random_qword();
-		memcpy(s->xmm[0] + 8 * n, &v, 8);
+		memcpy(&s->xmm[n / 2][n % 2 * 8], &v, 8);
 	}
 	for (n = 0; n < 16; n++)
 		s->gpr[n] = native_random_qword();
