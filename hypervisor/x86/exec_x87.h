@@ -48,21 +48,29 @@ static inline void x87_pop(struct x86_cpu *c)
 	c->fpu.fsw = (uint16_t)((c->fpu.fsw & ~X86_FSW_TOP) | ((top + 1) & 7) << X86_FSW_TOP_SHIFT);
 }
 
-/* New ST(0); the caller has seen that it is free (x87_has(c, 7) is false). */
-static inline void x87_push(struct x86_cpu *c, const struct x86_fpreg *v)
+/*
+ * Registers as values. The compiler moves all 80 bits, of any pattern, with one load and one store:
+ * the next instruction that loads the register gets them forwarded, which it would not from the two
+ * stores of mant and sign_exp.
+ */
+static inline long double x87_get(const struct x86_fpreg *r)
+{
+	return *(const long double *)r;
+}
+
+static inline void x87_put(struct x86_fpreg *r, long double v)
+{
+	*(long double *)r = v;
+}
+
+/* Make room for a new ST(0); the caller has seen that it is free (x87_has(c, 7) is false). */
+static inline struct x86_fpreg *x87_push(struct x86_cpu *c)
 {
 	unsigned int top = (x86_fpu_top(c) - 1) & 7;
 
-	c->fpu.r[top].mant = v->mant;
-	c->fpu.r[top].sign_exp = v->sign_exp;
 	c->fpu.valid |= (uint16_t)(1u << top);
 	c->fpu.fsw = (uint16_t)((c->fpu.fsw & ~X86_FSW_TOP) | top << X86_FSW_TOP_SHIFT);
-}
-
-static inline void x87_put(struct x86_fpreg *r, const struct x86_fpreg *v)
-{
-	r->mant = v->mant;
-	r->sign_exp = v->sign_exp;
+	return &c->fpu.r[top];
 }
 
 /* Take the bits of @mask (condition codes) from the host's status word. */

@@ -10,8 +10,7 @@
 struct m80 {
 	uint8_t byte[10];
 };
-#define IN80(r)	 "m"(*(const struct m80 *)(r))
-#define OUT80(r) "=m"(*(struct m80 *)(r))
+#define IN80(r) "m"(*(const struct m80 *)(r))
 
 /* Load the memory operand into @buf, or leave the handler. */
 #define X87_OPERAND(c, i, bits, var, gva) \
@@ -22,52 +21,53 @@ struct m80 {
 
 /* -- dst = dst op src --------------------------------------------------------------------- */
 
-/* kernel: a op b, b an x87 register, a float or a double; the host's status word. */
+/* a op b, b an x87 register, a float or a double; @sw: the host's status word. */
 #define ARITH_KERNELS(op, ins) \
-	static inline uint16_t k_##op(struct x86_fpreg *r, const struct x86_fpreg *a, \
-				      const struct x86_fpreg *b) \
+	static inline long double k_##op(const struct x86_fpreg *a, const struct x86_fpreg *b, \
+					 uint16_t *sw) \
 	{ \
-		uint16_t sw; \
+		long double r; \
 		__asm__ volatile("fldt %3\n\tfldt %2\n\t" ins " %%st(1), %%st\n\t" \
-				 "fnstsw %0\n\tfstpt %1\n\tfstp %%st(0)" \
-				 : "=a"(sw), OUT80(r) \
+				 "fnstsw %1\n\tfstp %%st(1)" \
+				 : "=&t"(r), "=a"(*sw) \
 				 : IN80(a), IN80(b)); \
-		return sw; \
+		return r; \
 	} \
-	static inline uint16_t k_##op##_m32(struct x86_fpreg *r, const struct x86_fpreg *a, \
-					    const uint32_t *b) \
+	static inline long double k_##op##_m32(const struct x86_fpreg *a, const uint32_t *b, \
+					       uint16_t *sw) \
 	{ \
-		uint16_t sw; \
-		__asm__ volatile("fldt %2\n\t" ins "s %3\n\tfnstsw %0\n\tfstpt %1" \
-				 : "=a"(sw), OUT80(r) \
+		long double r; \
+		__asm__ volatile("fldt %2\n\t" ins "s %3\n\tfnstsw %1" \
+				 : "=&t"(r), "=a"(*sw) \
 				 : IN80(a), "m"(*b)); \
-		return sw; \
+		return r; \
 	} \
-	static inline uint16_t k_##op##_m64(struct x86_fpreg *r, const struct x86_fpreg *a, \
-					    const uint64_t *b) \
+	static inline long double k_##op##_m64(const struct x86_fpreg *a, const uint64_t *b, \
+					       uint16_t *sw) \
 	{ \
-		uint16_t sw; \
-		__asm__ volatile("fldt %2\n\t" ins "l %3\n\tfnstsw %0\n\tfstpt %1" \
-				 : "=a"(sw), OUT80(r) \
+		long double r; \
+		__asm__ volatile("fldt %2\n\t" ins "l %3\n\tfnstsw %1" \
+				 : "=&t"(r), "=a"(*sw) \
 				 : IN80(a), "m"(*b)); \
-		return sw; \
+		return r; \
 	}
 
 #define ARITH_REG(name, op, popping) \
 	int name(struct x86_cpu *c, const struct x86_insn *i) \
 	{ \
-		struct x86_fpreg r, *dst = x87_st(c, i->dst); \
+		struct x86_fpreg *dst = x87_st(c, i->dst); \
+		long double r; \
 		uint16_t sw; \
 		X86_FPU_CHECK(c); \
 		if (hvm_unlikely(!x87_has(c, i->dst) || !x87_has(c, i->src) || \
 				 !x87_all_masked(c))) \
 			return x87_native_reg(c, i); \
 		x87_enter(c); \
-		sw = k_##op(&r, dst, x87_st(c, i->src)); \
+		r = k_##op(dst, x87_st(c, i->src), &sw); \
 		x87_leave(c); \
 		if (hvm_unlikely(!x87_settled(c, sw))) \
 			return x87_native_reg(c, i); \
-		x87_put(dst, &r); \
+		x87_put(dst, r); \
 		x87_put_cc(c, sw, X86_FSW_C1); \
 		if (popping) \
 			x87_pop(c); \
@@ -78,7 +78,8 @@ struct m80 {
 #define ARITH_MEM(op, bits) \
 	int x87_##op##_m##bits(struct x86_cpu *c, const struct x86_insn *i) \
 	{ \
-		struct x86_fpreg r, *dst = x87_st(c, 0); \
+		struct x86_fpreg *dst = x87_st(c, 0); \
+		long double r; \
 		uint##bits##_t b; \
 		uint16_t sw; \
 		gva_t gva; \
@@ -87,11 +88,11 @@ struct m80 {
 		if (hvm_unlikely(!x87_has(c, 0) || !x87_all_masked(c))) \
 			return x87_native_operand(c, i, &b); \
 		x87_enter(c); \
-		sw = k_##op##_m##bits(&r, dst, &b); \
+		r = k_##op##_m##bits(dst, &b, &sw); \
 		x87_leave(c); \
 		if (hvm_unlikely(!x87_settled(c, sw))) \
 			return x87_native_operand(c, i, &b); \
-		x87_put(dst, &r); \
+		x87_put(dst, r); \
 		x87_put_cc(c, sw, X86_FSW_C1); \
 		x87_note_mem(c, i, x86_ea_offset(c, i)); \
 		return X86_NEXT; \
@@ -110,19 +111,20 @@ X87_ARITH_OPS(ARITH_DEFINE)
 #define UNARY(name, ins) \
 	int name(struct x86_cpu *c, const struct x86_insn *i) \
 	{ \
-		struct x86_fpreg r, *dst = x87_st(c, 0); \
+		struct x86_fpreg *dst = x87_st(c, 0); \
+		long double r; \
 		uint16_t sw; \
 		X86_FPU_CHECK(c); \
 		if (hvm_unlikely(!x87_has(c, 0) || !x87_all_masked(c))) \
 			return x87_native_reg(c, i); \
 		x87_enter(c); \
-		__asm__ volatile("fldt %2\n\t" ins "\n\tfnstsw %0\n\tfstpt %1" \
-				 : "=a"(sw), OUT80(&r) \
+		__asm__ volatile("fldt %2\n\t" ins "\n\tfnstsw %1" \
+				 : "=&t"(r), "=a"(sw) \
 				 : IN80(dst)); \
 		x87_leave(c); \
 		if (hvm_unlikely(!x87_settled(c, sw))) \
 			return x87_native_reg(c, i); \
-		x87_put(dst, &r); \
+		x87_put(dst, r); \
 		x87_put_cc(c, sw, X86_FSW_C1); \
 		x87_note_insn(c, i); \
 		return X86_NEXT; \

@@ -10,15 +10,14 @@
 struct m80 {
 	uint8_t byte[10];
 };
-#define IN80(r)	 "m"(*(const struct m80 *)(r))
-#define OUT80(r) "=m"(*(struct m80 *)(r))
+#define IN80(r) "m"(*(const struct m80 *)(r))
 
 /* -- loads -------------------------------------------------------------------------------- */
 
 #define LOAD(name, bits, ins) \
 	int name(struct x86_cpu *c, const struct x86_insn *i) \
 	{ \
-		struct x86_fpreg r; \
+		long double r; \
 		uint##bits##_t v; \
 		uint16_t sw; \
 		gva_t gva; \
@@ -27,12 +26,10 @@ struct m80 {
 			return X86_ABORT; \
 		if (hvm_unlikely(x87_has(c, 7) || !x87_all_masked(c))) \
 			return x87_native_operand(c, i, &v); \
-		__asm__ volatile(ins " %2\n\tfnstsw %0\n\tfstpt %1" \
-				 : "=a"(sw), OUT80(&r) \
-				 : "m"(v)); \
+		__asm__ volatile(ins " %2\n\tfnstsw %1" : "=&t"(r), "=a"(sw) : "m"(v)); \
 		if (hvm_unlikely(!x87_settled(c, sw))) \
 			return x87_native_operand(c, i, &v); \
-		x87_push(c, &r); \
+		x87_put(x87_push(c), r); \
 		x87_put_cc(c, 0, X86_FSW_C1); \
 		x87_note_mem(c, i, x86_ea_offset(c, i)); \
 		return X86_NEXT; \
@@ -53,7 +50,7 @@ int x87_fld_m80(struct x86_cpu *c, const struct x86_insn *i)
 		return X86_ABORT;
 	if (hvm_unlikely(x87_has(c, 7)))
 		return x87_native_operand(c, i, &r);
-	x87_push(c, &r);
+	x87_put(x87_push(c), x87_get(&r));
 	x87_put_cc(c, 0, X86_FSW_C1);
 	x87_note_mem(c, i, x86_ea_offset(c, i));
 	return X86_NEXT;
@@ -61,13 +58,13 @@ int x87_fld_m80(struct x86_cpu *c, const struct x86_insn *i)
 
 int x87_fld_st(struct x86_cpu *c, const struct x86_insn *i)
 {
-	struct x86_fpreg r;
+	long double r;
 
 	X86_FPU_CHECK(c);
 	if (hvm_unlikely(x87_has(c, 7) || !x87_has(c, i->src)))
 		return x87_native_reg(c, i);
-	r = *x87_st(c, i->src);
-	x87_push(c, &r);
+	r = x87_get(x87_st(c, i->src));
+	x87_put(x87_push(c), r);
 	x87_put_cc(c, 0, X86_FSW_C1);
 	x87_note_insn(c, i);
 	return X86_NEXT;
@@ -80,7 +77,7 @@ int x87_fld_st(struct x86_cpu *c, const struct x86_insn *i)
 		X86_FPU_CHECK(c); \
 		if (hvm_unlikely(x87_has(c, 7))) \
 			return x87_native_reg(c, i); \
-		x87_push(c, &r); \
+		x87_put(x87_push(c), x87_get(&r)); \
 		x87_put_cc(c, 0, X86_FSW_C1); \
 		x87_note_insn(c, i); \
 		return X86_NEXT; \
@@ -152,7 +149,7 @@ static int store_st(struct x86_cpu *c, const struct x86_insn *i, bool popping)
 	X86_FPU_CHECK(c);
 	if (hvm_unlikely(!x87_has(c, 0)))
 		return x87_native_reg(c, i);
-	x87_put(x87_st(c, i->dst), x87_st(c, 0));
+	x87_put(x87_st(c, i->dst), x87_get(x87_st(c, 0)));
 	c->fpu.valid |= (uint16_t)(1u << x87_phys(c, i->dst));
 	x87_put_cc(c, 0, X86_FSW_C1);
 	if (popping)
@@ -173,14 +170,15 @@ int x87_fstp_st(struct x86_cpu *c, const struct x86_insn *i)
 
 int x87_fxch(struct x86_cpu *c, const struct x86_insn *i)
 {
-	struct x86_fpreg *a = x87_st(c, 0), *b = x87_st(c, i->src), t;
+	struct x86_fpreg *a = x87_st(c, 0), *b = x87_st(c, i->src);
+	long double t;
 
 	X86_FPU_CHECK(c);
 	if (hvm_unlikely(!x87_has(c, 0) || !x87_has(c, i->src)))
 		return x87_native_reg(c, i);
-	t = *a;
-	x87_put(a, b);
-	x87_put(b, &t);
+	t = x87_get(a);
+	x87_put(a, x87_get(b));
+	x87_put(b, t);
 	x87_put_cc(c, 0, X86_FSW_C1);
 	x87_note_insn(c, i);
 	return X86_NEXT;
@@ -192,7 +190,7 @@ int x87_fcmov(struct x86_cpu *c, const struct x86_insn *i)
 		return x87_native_reg(c, i);
 	X86_FPU_CHECK(c);
 	if (x86_cond(c, i->cc))
-		x87_put(x87_st(c, 0), x87_st(c, i->src));
+		x87_put(x87_st(c, 0), x87_get(x87_st(c, i->src)));
 	x87_note_insn(c, i);
 	return X86_NEXT;
 }
@@ -202,7 +200,7 @@ int x87_fchs(struct x86_cpu *c, const struct x86_insn *i)
 	X86_FPU_CHECK(c);
 	if (hvm_unlikely(!x87_has(c, 0)))
 		return x87_native_reg(c, i);
-	x87_st(c, 0)->sign_exp ^= 0x8000;
+	x87_put(x87_st(c, 0), -x87_get(x87_st(c, 0)));
 	x87_put_cc(c, 0, X86_FSW_C1);
 	x87_note_insn(c, i);
 	return X86_NEXT;
@@ -213,7 +211,7 @@ int x87_fabs(struct x86_cpu *c, const struct x86_insn *i)
 	X86_FPU_CHECK(c);
 	if (hvm_unlikely(!x87_has(c, 0)))
 		return x87_native_reg(c, i);
-	x87_st(c, 0)->sign_exp &= 0x7fff;
+	x87_put(x87_st(c, 0), __builtin_fabsl(x87_get(x87_st(c, 0))));
 	x87_put_cc(c, 0, X86_FSW_C1);
 	x87_note_insn(c, i);
 	return X86_NEXT;
