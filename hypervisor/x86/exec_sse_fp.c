@@ -174,6 +174,10 @@ PLAIN_OPS(PLAIN_DEFINE)
 
 /* -- with an immediate -------------------------------------------------------------------- */
 
+/*
+ * A dot product is several operations to the processor: with unmasked exceptions it stops after the
+ * step that raises one, which is not seen here (the flags are those of all steps).
+ */
 /* CMPxx looks at 3 bits, ROUNDxx at 4; the others are reserved and ignored by the processor. */
 #define FP_IMM_DEFINE(op, ins, load, mask, tiny) \
 	X86_IMM_STUBS(op, (mask) + 1, 8, ins " $x86_imm, %xmm1, %xmm0") \
