@@ -1,0 +1,126 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# lib.sh - what the system tests, the benches and quickstart share; sourced, not run. Sets $root (the
+# source tree), $build (the build folder, from the first argument) and $images (where guest images are
+# made and kept: HVM_IMAGES, or build/guest).
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+build=$(cd "${1:-$root/build/release}" 2>/dev/null && pwd) || build=${1:-$root/build/release}
+images=${HVM_IMAGES:-$root/build/guest}
+hvmd=$build/hvmd/hvmd
+ioemu=$build/ioemu/hvm-ioemu
+hvmloader=$build/hvmloader/hvmloader.bin
+bios=/usr/share/seabios/bios-256k.bin
+vgabios=/usr/share/seabios/vgabios-stdvga.bin
+test_number=0
+test_failures=0
+
+ok() {
+	test_number=$((test_number + 1))
+	echo "ok $test_number - $*"
+}
+
+not_ok() {
+	test_number=$((test_number + 1))
+	test_failures=$((test_failures + 1))
+	echo "not ok $test_number - $*"
+}
+
+skip() {
+	test_number=$((test_number + 1))
+	echo "ok $test_number - # SKIP $*"
+}
+
+# need_built FILE... - or skip the whole test.
+need_built() {
+	local file
+	for file in "$@"; do
+		[ -e "$file" ] || {
+			skip "not built: ${file#"$root/"}"
+			exit 0
+		}
+	done
+}
+
+# make_guest - sets $kernel and $initramfs: Debian's cloud kernel and the busybox initramfs.
+make_guest() {
+	kernel=$("$root/tests/system/images/fetch-kernel" "$images" cloud-amd64) &&
+		initramfs=$("$root/tests/system/images/make-initramfs" "$images" amd64)
+}
+
+# start_hvmd STATE - start a daemon of our own; sets $hvmd_pid and $hvmd_socket.
+start_hvmd() {
+	local state=$1 i
+	hvmd_state=$state
+	mkdir -p "$state"
+	hvmd_socket=$state/hvmd.sock
+	"$hvmd" --state "$state" --socket "$hvmd_socket" --ioemu "$ioemu" --hvmloader "$hvmloader" \
+		--bios "$bios" --vgabios "$vgabios" --storage-root "$images" >>"$state/hvmd.log" 2>&1 &
+	hvmd_pid=$!
+	for ((i = 0; i < 100; i++)); do
+		if curl -s -o /dev/null --unix-socket "$hvmd_socket" http://localhost/healthz; then
+			return 0
+		fi
+		kill -0 "$hvmd_pid" 2>/dev/null || break
+		sleep 0.1
+	done
+	echo "hvmd did not start:" >&2
+	tail -n 20 "$state/hvmd.log" >&2
+	return 1
+}
+
+stop_hvmd() {
+	[ -n "${hvmd_pid:-}" ] || return 0
+	kill "$hvmd_pid" 2>/dev/null
+	wait "$hvmd_pid" 2>/dev/null
+	hvmd_pid=
+}
+
+# api METHOD PATH [BODY] - one request; prints the answer's body. Fails, with the problem on stderr,
+# when the status is 400 or more.
+api() {
+	local body=() answer status
+	[ $# -lt 3 ] || body=(-H 'Content-Type: application/json' --data-binary "$3")
+	answer=$(curl -sS --max-time 90 --unix-socket "$hvmd_socket" -X "$1" -H 'Prefer: wait=60' \
+		"${body[@]}" -w '\n%{http_code}' "http://localhost$2") || return 1
+	status=${answer##*$'\n'}
+	answer=${answer%$'\n'*}
+	if [ "$status" -ge 400 ]; then
+		echo "$1 $2: $status $answer" >&2
+		return 1
+	fi
+	printf '%s\n' "$answer"
+}
+
+# definition NAME VCPUS CMDLINE [JQ] - a domain that boots the test guest; JQ changes it.
+definition() {
+	jq -nc --arg name "$1" --argjson vcpus "$2" --arg kernel "$kernel" --arg initrd "$initramfs" \
+		--arg cmdline "$3" '{ name: $name, vcpus: $vcpus, memory_mib: 256,
+		boot: { kernel: $kernel, initrd: $initrd, cmdline: $cmdline } } | '"${4:-.}"
+}
+
+# wait_console NAME TEXT SECONDS - until the console shows TEXT; fails when the domain ends first.
+wait_console() {
+	local end=$((SECONDS + $3)) last=
+	while [ "$SECONDS" -lt "$end" ]; do
+		if api GET "/v1/domains/$1/console" 2>/dev/null | grep -aqF "$2"; then
+			return 0
+		fi
+		[ -z "$last" ] || return 1
+		case $(api GET "/v1/domains/$1" 2>/dev/null | jq -r .state) in
+		stopped | crashed) last=yes ;; # one more look at the console
+		esac
+		sleep 0.3
+	done
+	return 1
+}
+
+# wait_state NAME STATE SECONDS
+wait_state() {
+	local end=$((SECONDS + $3))
+	while [ "$SECONDS" -lt "$end" ]; do
+		[ "$(api GET "/v1/domains/$1" 2>/dev/null | jq -r .state)" != "$2" ] || return 0
+		sleep 0.3
+	done
+	return 1
+}
