@@ -57,6 +57,14 @@ struct hvm_io_replay {
 	uint32_t pad;
 };
 
+/* Memory type ranges: kept and shown, without effect (all guest RAM is write-back). */
+#define HVM_MTRR_VARIABLE 8
+struct hvm_mtrr {
+	uint64_t def_type;
+	uint64_t fixed[11];
+	uint64_t variable[2 * HVM_MTRR_VARIABLE];
+};
+
 struct vcpu {
 	struct domain *domain;
 	unsigned int id; /* also its initial APIC id */
@@ -71,7 +79,8 @@ struct vcpu {
 	struct hvm_ioreq_page *ioreq_page;
 	struct hvm_io_replay replay;
 	uint64_t tsc_offset; /* guest TSC = host TSC scaled + offset */
-	uint64_t msr_pat, msr_misc_enable;
+	uint64_t msr_pat, msr_misc_enable, msr_spec_ctrl;
+	struct hvm_mtrr mtrr;
 	struct hvm_stats stats;
 };
 
@@ -100,7 +109,9 @@ struct domain {
 	struct hvm_os_spinlock bufioreq_lock;
 	/* Guest time: hvm_domain_now_ns() stands still while paused. */
 	uint64_t time_offset_ns;
-	uint64_t paused_at_ns; /* 0: running */
+	uint64_t paused_at_ns; /* atomic; 0: running */
+	uint64_t paused_tsc;   /* host TSC when time was paused */
+	uint32_t legacy_replacement; /* atomic: HPET drives IRQ 0 and 8 */
 	uint32_t crashed;      /* atomic */
 	uint32_t triple_fault; /* atomic */
 	char crash_reason[256];
@@ -176,6 +187,52 @@ int hvm_msr_read(struct vcpu *v, uint32_t index, uint64_t *ret);
 int hvm_msr_write(struct vcpu *v, uint32_t index, uint64_t value);
 /* Xen-compatible hypercall for SeaBIOS; gpr: 16 registers, result in gpr[0]. False: #UD. */
 bool hvm_hypercall(struct vcpu *v, uint64_t gpr[16]);
+
+/* -- core/domain.c: the object ------------------------------------------------------------------ */
+
+/* As hvm_domain_create(), on a given vendor (tests: a fake one). */
+int domain_create(const struct hvm_domain_config *cfg, const struct hvm_function_table *ops,
+		  struct domain **ret);
+void domain_destroy(struct domain *d);
+int domain_reset(struct domain *d);
+void domain_pause_time(struct domain *d);
+void domain_resume_time(struct domain *d);
+
+/* -- core/vcpu.c ---------------------------------------------------------------------------------- */
+
+int vcpu_create(struct domain *d, unsigned int id);
+void vcpu_destroy(struct vcpu *v);
+void vcpu_reset(struct vcpu *v);
+int vcpu_run(struct vcpu *v, struct hvm_exit *ret);
+
+/* -- core/ioreq.c ----------------------------------------------------------------------------------- */
+
+/* One access that ioemu serves; -HVM_EAGAIN until it has. @data: in for a write, out for a read. */
+int ioreq_access(struct vcpu *v, const struct hvm_io_access *a, uint64_t *data);
+/* String I/O: elements done, or -HVM_EAGAIN. */
+int ioreq_bulk(struct vcpu *v, bool is_write, uint16_t port, unsigned int size, unsigned int count,
+	       void *buf);
+/* Take in a request that ioemu has served. False: one is still waiting for it. */
+bool ioreq_complete(struct vcpu *v);
+/* Batch a write; false: the ring is full. */
+bool bufioreq_push(struct domain *d, const struct hvm_io_access *a);
+bool bufioreq_pop(struct domain *d, struct hvm_bufioreq *ret);
+
+/* -- core/intercept.c: what leaves the core without stopping a vcpu ------------------------------- */
+
+struct hvm_doorbell {
+	uint64_t address;
+	uint64_t match;
+	int eventfd;
+	uint8_t type;
+	uint8_t size; /* 0: any */
+	bool has_match;
+};
+int intercept_create(struct domain *d);
+void intercept_destroy(struct domain *d);
+int intercept_add_buffered(struct domain *d, uint8_t type, uint64_t address, uint64_t bytes);
+int intercept_add_doorbell(struct domain *d, const struct hvm_doorbell *b);
+int intercept_remove_doorbell(struct domain *d, uint8_t type, uint64_t address, int eventfd);
 
 /* -- core/event.c ------------------------------------------------------------------------------------- */
 

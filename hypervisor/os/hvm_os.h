@@ -79,6 +79,8 @@ void hvm_os_log(enum hvm_log_level level, const char *fmt, ...)
 /* As snprintf: returns the length that was wanted. */
 int hvm_os_format(char *buf, size_t bytes, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+int hvm_os_vformat(char *buf, size_t bytes, const char *fmt, __builtin_va_list ap)
+	__attribute__((format(printf, 3, 0)));
 /* Our own invariant is broken and going on could corrupt the host. Does not return. */
 void hvm_os_bug(const char *file, int line, const char *what) __attribute__((noreturn));
 

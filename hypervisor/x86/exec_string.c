@@ -138,6 +138,7 @@ int x86_str_run(struct x86_cpu *c, const struct x86_insn *i, x86_str_many_fn man
 {
 	bool step = c->rflags_rest & X86_EFL_TF;
 	uint16_t arith = c->arith;
+	bool single;
 	int64_t done;
 	uint64_t n;
 
@@ -145,7 +146,8 @@ int x86_str_run(struct x86_cpu *c, const struct x86_insn *i, x86_str_many_fn man
 		return one(c, i) ? X86_NEXT : X86_ABORT;
 	while ((n = x86_cut(i->asize, c->gpr[X86_RCX])) != 0) {
 		done = step || n == 1 ? 0 : many(c, i, n);
-		if (done == 0)
+		single = done == 0;
+		if (single)
 			done = one(c, i) ? 1 : -1;
 		if (done < 0) {
 			c->arith = arith; /* a fault inside a repeated compare restores EFLAGS */
@@ -160,7 +162,11 @@ int x86_str_run(struct x86_cpu *c, const struct x86_insn *i, x86_str_many_fn man
 			c->x86_ip = x86_insn_ip(c, i);
 			return X86_BRANCH;
 		}
-		if (n && __atomic_load_n(&c->exit_req, __ATOMIC_RELAXED)) {
+		/*
+		 * After an element that may have been a device's, start anew: what ioemu served for it
+		 * is not to answer the next one.
+		 */
+		if (n && (single || __atomic_load_n(&c->exit_req, __ATOMIC_RELAXED))) {
 			c->stop = X86_STOP_RETRY;
 			return X86_ABORT;
 		}

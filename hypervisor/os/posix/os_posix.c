@@ -387,6 +387,11 @@ void hvm_os_log(enum hvm_log_level level, const char *fmt, ...)
 		fprintf(stderr, "hvm: %s: %s\n", names[level], line);
 }
 
+int hvm_os_vformat(char *buf, size_t bytes, const char *fmt, __builtin_va_list ap)
+{
+	return vsnprintf(buf, bytes, fmt, ap);
+}
+
 int hvm_os_format(char *buf, size_t bytes, const char *fmt, ...)
 {
 	va_list ap;

@@ -19,10 +19,6 @@
 #include "devices/chips.h"
 #include "os/posix/os_test.h"
 
-int domain_create(const struct hvm_domain_config *cfg, const struct hvm_function_table *ops,
-		  struct domain **ret);
-void domain_destroy(struct domain *d);
-
 #define FAKE_EVENTS 64
 
 /* The vendor's part of a vcpu. */

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * cpuid.c - the CPUID policy: what a domain's model shows, the same on every host.
+ * Source: Intel SDM Vol 2A "CPUID"; x86-64 psABI "Processor Feature Levels".
+ */
+#include "core/domain.h"
+#include "devices/chips.h"
+
+#define CPUID_SIGNATURE 0x000106a5u /* family 6 model 26 */
+#define CPUID_PHYS_BITS 40u
+#define CPUID_VIRT_BITS 48u
+#define LAPIC_BUS_HZ	1000000000u
+#define XSAVE_BYTES	576u /* legacy area and header: XCR0 can hold x87 and SSE */
+#define XEN_VERSION	((4u << 16) | 17u)
+#define XEN_PAGE_MSR	0x40000000u
+
+/* Feature bits, each with the first model that shows it. */
+struct cpuid_bit {
+	uint8_t bit;
+	uint8_t model; /* enum hvm_cpu_model */
+};
+
+static const struct cpuid_bit leaf1_ecx[] = {
+	{ 0, HVM_CPU_V2 },  /* SSE3 */
+	{ 9, HVM_CPU_V2 },  /* SSSE3 */
+	{ 13, HVM_CPU_V2 }, /* CMPXCHG16B */
+	{ 17, HVM_CPU_V2 }, /* PCID */
+	{ 19, HVM_CPU_V2 }, /* SSE4.1 */
+	{ 20, HVM_CPU_V2 }, /* SSE4.2 */
+	{ 21, HVM_CPU_V1 }, /* x2APIC */
+	{ 23, HVM_CPU_V2 }, /* POPCNT */
+	{ 24, HVM_CPU_V1 }, /* TSC deadline */
+	{ 26, HVM_CPU_V2 }, /* XSAVE */
+	{ 31, HVM_CPU_V1 }, /* a hypervisor is here */
+};
+
+/* FPU DE PSE TSC MSR PAE MCE CX8 SEP MTRR PGE MCA CMOV PAT PSE-36 CLFSH MMX FXSR SSE SSE2. */
+static const uint8_t leaf1_edx[] = { 0, 2, 3, 4, 5, 6, 7, 8, 11, 12, 13, 14, 15, 16, 17, 19, 23, 24, 25, 26 };
+
+static const struct cpuid_bit leaf7_ebx[] = {
+	{ 0, HVM_CPU_V2 },  /* FSGSBASE */
+	{ 7, HVM_CPU_V2 },  /* SMEP */
+	{ 9, HVM_CPU_V1 },  /* fast REP MOVSB/STOSB */
+	{ 10, HVM_CPU_V2 }, /* INVPCID */
+	{ 20, HVM_CPU_V2 }, /* SMAP */
+};
+
+static const struct cpuid_bit leaf7_ecx[] = { { 2, HVM_CPU_V2 } /* UMIP */ };
+/* IBRS and IBPB; ARCH_CAPABILITIES, whose answer is that this processor leaks nothing. */
+static const struct cpuid_bit leaf7_edx[] = { { 26, HVM_CPU_V1 }, { 29, HVM_CPU_V1 } };
+static const struct cpuid_bit ext1_ecx[] = { { 0, HVM_CPU_V2 } /* LAHF in 64-bit mode */ };
+/* SYSCALL NX PDPE1GB RDTSCP LM. */
+static const uint8_t ext1_edx[] = { 11, 20, 26, 27, 29 };
+
+static uint32_t cpuid_bits(const struct vcpu *v, const struct cpuid_bit *bits, size_t count)
+{
+	uint32_t r = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (v->domain->config.cpu_model >= bits[i].model)
+			r |= 1u << bits[i].bit;
+	}
+	return r;
+}
+#define CPUID_BITS(v, table) cpuid_bits(v, table, HVM_ARRAY_SIZE(table))
+
+static uint32_t cpuid_all(const uint8_t *bits, size_t count)
+{
+	uint32_t r = 0;
+
+	for (size_t i = 0; i < count; i++)
+		r |= 1u << bits[i];
+	return r;
+}
+
+static void cpuid_leaf0(struct vcpu *v, const struct hvm_cpuid_state *s, uint32_t sub, uint32_t *out)
+{
+	(void)v;
+	(void)s;
+	(void)sub;
+	out[0] = 0x16;
+	out[1] = 0x756e6547; /* Genu */
+	out[2] = 0x6c65746e; /* ntel */
+	out[3] = 0x49656e69; /* ineI */
+}
+
+static void cpuid_leaf1(struct vcpu *v, const struct hvm_cpuid_state *s, uint32_t sub, uint32_t *out)
+{
+	unsigned int vcpus = v->domain->vcpu_count;
+
+	(void)sub;
+	out[0] = CPUID_SIGNATURE;
+	out[1] = vlapic_id(v) << 24 | vcpus << 16 | 8u << 8;
+	out[2] = CPUID_BITS(v, leaf1_ecx);
+	if (s->osxsave && (out[2] & (1u << 26)))
+		out[2] |= 1u << 27;
+	out[3] = cpuid_all(leaf1_edx, sizeof(leaf1_edx));
+	if (vlapic_is_enabled(v))
+		out[3] |= 1u << 9;
+	if (vcpus > 1)
+		out[3] |= 1u << 28;
+}
+
+static void cpuid_leaf6(struct vcpu *v, const struct hvm_cpuid_state *s, uint32_t sub, uint32_t *out)
+{
+	(void)v;
+	(void)s;
+	(void)sub;
+	out[0] = 1u << 2; /* the APIC timer always runs */
+}
+
+static void cpuid_leaf7(struct vcpu *v, const struct hvm_cpuid_state *s, uint32_t sub, uint32_t *out)
+{
+	(void)s;
+	if (sub)
+		return;
+	out[1] = CPUID_BITS(v, leaf7_ebx);
+	out[2] = CPUID_BITS(v, leaf7_ecx);
+	out[3] = CPUID_BITS(v, leaf7_edx);
+}
+
+/* Topology: one thread a core, all cores in one package. */
+static void cpuid_leafb(struct vcpu *v, const struct hvm_cpuid_state *s, uint32_t sub, uint32_t *out)
+{
+	(void)s;
+	out[2] = sub & 0xff;
+	out[3] = vlapic_id(v);
+	if (sub == 0) {
+		out[1] = 1;
+		out[2] |= 1u << 8;
+	} else if (sub == 1) {
+		out[0] = 4;
+		out[1] = v->domain->vcpu_count;
+		out[2] |= 2u << 8;
+	}
+}
+
+static void cpuid_leafd(struct vcpu *v, const struct hvm_cpuid_state *s, uint32_t sub, uint32_t *out)
+{
+	(void)s;
+	if (v->domain->config.cpu_model < HVM_CPU_V2)
+		return;
+	if (sub == 0) {
+		out[0] = 3;
+		out[1] = XSAVE_BYTES;
+		out[2] = XSAVE_BYTES;
+	} else if (sub == 1) {
+		out[0] = 1; /* XSAVEOPT */
+	}
+}
+
+/* TSC frequency as a ratio to the crystal, which is the APIC timer's clock. */
+static void cpuid_leaf15(struct vcpu *v, const struct hvm_cpuid_state *s, uint32_t sub,
+			 uint32_t *out)
+{
+	(void)s;
+	(void)sub;
+	out[0] = LAPIC_BUS_HZ / 1000;
+	out[1] = (uint32_t)hvm_tsc_khz(v->domain);
+	out[2] = LAPIC_BUS_HZ;
+}
+
+static void cpuid_leaf16(struct vcpu *v, const struct hvm_cpuid_state *s, uint32_t sub,
+			 uint32_t *out)
+{
+	(void)s;
+	(void)sub;
+	out[0] = (uint32_t)(hvm_tsc_khz(v->domain) / 1000);
+	out[1] = out[0];
+	out[2] = 100;
+}
+
+static void cpuid_ext0(struct vcpu *v, const struct hvm_cpuid_state *s, uint32_t sub, uint32_t *out)
+{
+	(void)v;
+	(void)s;
+	(void)sub;
+	out[0] = 0x80000008;
+}
+
+static void cpuid_ext1(struct vcpu *v, const struct hvm_cpuid_state *s, uint32_t sub, uint32_t *out)
+{
+	(void)s;
+	(void)sub;
+	out[2] = CPUID_BITS(v, ext1_ecx);
+	out[3] = cpuid_all(ext1_edx, sizeof(ext1_edx));
+}
+
+static void cpuid_brand(struct vcpu *v, uint32_t leaf, uint32_t *out)
+{
+	static const char *const brand[] = { "hvm virtual CPU v1", "hvm virtual CPU v2" };
+	char text[48] = { 0 };
+	const char *name = brand[v->domain->config.cpu_model >= HVM_CPU_V2];
+
+	for (size_t i = 0; name[i] && i < sizeof(text) - 1; i++)
+		text[i] = name[i];
+	memcpy(out, text + (size_t)(leaf - 0x80000002) * 16, 16);
+}
+
+static void cpuid_ext7(struct vcpu *v, const struct hvm_cpuid_state *s, uint32_t sub, uint32_t *out)
+{
+	(void)v;
+	(void)s;
+	(void)sub;
+	out[3] = 1u << 8; /* invariant TSC */
+}
+
+static void cpuid_ext8(struct vcpu *v, const struct hvm_cpuid_state *s, uint32_t sub, uint32_t *out)
+{
+	(void)v;
+	(void)s;
+	(void)sub;
+	out[0] = CPUID_VIRT_BITS << 8 | CPUID_PHYS_BITS;
+}
+
+/*
+ * The hypervisor leaves that firmware looks for. An operating system must not take the host for
+ * Xen; it probes with paging on, and then they are not there.
+ */
+static void cpuid_xen(struct vcpu *v, const struct hvm_cpuid_state *s, uint32_t leaf, uint32_t *out)
+{
+	(void)v;
+	if (s->paging)
+		return;
+	if (leaf == 0x40000000) {
+		out[0] = 0x40000002;
+		memcpy(&out[1], "XenVMMXenVMM", 12);
+	} else if (leaf == 0x40000001) {
+		out[0] = XEN_VERSION;
+	} else if (leaf == 0x40000002) {
+		out[0] = 1;
+		out[1] = XEN_PAGE_MSR;
+	}
+}
+
+static const struct {
+	uint32_t leaf;
+	void (*fill)(struct vcpu *v, const struct hvm_cpuid_state *s, uint32_t sub, uint32_t *out);
+} cpuid_leaves[] = {
+	{ 0x0, cpuid_leaf0 },	     { 0x1, cpuid_leaf1 },	  { 0x6, cpuid_leaf6 },
+	{ 0x7, cpuid_leaf7 },	     { 0xb, cpuid_leafb },	  { 0xd, cpuid_leafd },
+	{ 0x15, cpuid_leaf15 },	     { 0x16, cpuid_leaf16 },	  { 0x80000000, cpuid_ext0 },
+	{ 0x80000001, cpuid_ext1 },  { 0x80000007, cpuid_ext7 },  { 0x80000008, cpuid_ext8 },
+};
+
+void hvm_cpuid(struct vcpu *v, const struct hvm_cpuid_state *s, uint32_t leaf, uint32_t subleaf,
+	       uint32_t out[4])
+{
+	v->stats.cpuid++;
+	memset(out, 0, 4 * sizeof(out[0]));
+	if (leaf >= 0x40000000 && leaf <= 0x40000002) {
+		cpuid_xen(v, s, leaf, out);
+		return;
+	}
+	if (leaf >= 0x80000002 && leaf <= 0x80000004) {
+		cpuid_brand(v, leaf, out);
+		return;
+	}
+	for (size_t i = 0; i < HVM_ARRAY_SIZE(cpuid_leaves); i++) {
+		if (cpuid_leaves[i].leaf == leaf) {
+			cpuid_leaves[i].fill(v, s, subleaf, out);
+			return;
+		}
+	}
+}

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * domain.c - a domain: its construction in order, its clock, its crash.
+ * Locking: domain.h. Saved as DOMAIN (save.c).
+ */
+#include <stdarg.h>
+
+#include "core/domain.h"
+#include "devices/chips.h"
+
+/* -- time ------------------------------------------------------------------------------------------ */
+
+uint64_t hvm_domain_now_ns(const struct domain *d)
+{
+	uint64_t now = __atomic_load_n(&d->paused_at_ns, __ATOMIC_SEQ_CST);
+
+	if (!now)
+		now = hvm_os_now_ns();
+	return now - __atomic_load_n(&d->time_offset_ns, __ATOMIC_SEQ_CST);
+}
+
+uint64_t hvm_domain_deadline_ns(const struct domain *d, uint64_t guest_ns)
+{
+	uint64_t at = guest_ns + __atomic_load_n(&d->time_offset_ns, __ATOMIC_SEQ_CST);
+
+	if (__atomic_load_n(&d->paused_at_ns, __ATOMIC_SEQ_CST) || at < guest_ns)
+		return UINT64_MAX;
+	return at;
+}
+
+/* Armed timers follow the clock. */
+static void domain_time_changed(struct domain *d)
+{
+	vpit_time_changed(d);
+	vrtc_time_changed(d);
+	vhpet_time_changed(d);
+	for (unsigned int i = 0; i < d->vcpu_count; i++)
+		vlapic_time_changed(d->vcpu[i]);
+}
+
+void domain_pause_time(struct domain *d)
+{
+	hvm_os_mutex_lock(&d->lock);
+	if (!d->paused_at_ns) {
+		d->paused_tsc = hvm_os_rdtsc();
+		__atomic_store_n(&d->paused_at_ns, hvm_os_now_ns(), __ATOMIC_SEQ_CST);
+		domain_time_changed(d);
+	}
+	hvm_os_mutex_unlock(&d->lock);
+}
+
+void domain_resume_time(struct domain *d)
+{
+	hvm_os_mutex_lock(&d->lock);
+	if (d->paused_at_ns) {
+		uint64_t tsc = hvm_os_rdtsc() - d->paused_tsc;
+
+		for (unsigned int i = 0; i < d->vcpu_count; i++)
+			__atomic_fetch_sub(&d->vcpu[i]->tsc_offset, tsc, __ATOMIC_SEQ_CST);
+		__atomic_fetch_add(&d->time_offset_ns, hvm_os_now_ns() - d->paused_at_ns,
+				   __ATOMIC_SEQ_CST);
+		__atomic_store_n(&d->paused_at_ns, 0, __ATOMIC_SEQ_CST);
+		domain_time_changed(d);
+	}
+	hvm_os_mutex_unlock(&d->lock);
+}
+
+uint64_t hvm_tsc_khz(const struct domain *d)
+{
+	(void)d;
+	return hvm_os_tsc_khz();
+}
+
+uint64_t hvm_vcpu_rdtsc(struct vcpu *v)
+{
+	const struct domain *d = v->domain;
+	uint64_t host = __atomic_load_n(&d->paused_at_ns, __ATOMIC_SEQ_CST) ? d->paused_tsc
+									    : hvm_os_rdtsc();
+
+	return host + __atomic_load_n(&v->tsc_offset, __ATOMIC_SEQ_CST);
+}
+
+/* -- crash ----------------------------------------------------------------------------------------- */
+
+#define CRASH_CLAIMED 1u
+#define CRASH_WRITTEN 2u
+
+void hvm_domain_crash(struct domain *d, const char *fmt, ...)
+{
+	uint32_t none = 0;
+	char reason[sizeof(d->crash_reason)];
+	va_list ap;
+
+	if (!__atomic_compare_exchange_n(&d->crashed, &none, CRASH_CLAIMED, false,
+					 __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+		return;
+	va_start(ap, fmt);
+	hvm_os_vformat(reason, sizeof(reason), fmt, ap);
+	va_end(ap);
+	memcpy(d->crash_reason, reason, sizeof(reason));
+	__atomic_store_n(&d->crashed, CRASH_WRITTEN, __ATOMIC_SEQ_CST);
+	for (unsigned int i = 0; i < d->vcpu_count; i++)
+		hvm_vcpu_request(d->vcpu[i], HVM_REQ_EVENT);
+}
+
+/* -- construction ---------------------------------------------------------------------------------- */
+
+static int (*const domain_chips[])(struct domain *d) = {
+	vioapic_create, vpic_create, vpit_create, vrtc_create, vhpet_create, vpmtmr_create,
+};
+
+/*
+ * Clock chips first: their destroy waits for a callback that may raise a line or wake a vcpu.
+ * Every step takes what was never made.
+ */
+void domain_destroy(struct domain *d)
+{
+	if (!d)
+		return;
+	vpmtmr_destroy(d);
+	vhpet_destroy(d);
+	vrtc_destroy(d);
+	vpit_destroy(d);
+	for (unsigned int i = 0; i < d->vcpu_count; i++) {
+		if (d->vcpu[i]->vlapic)
+			vlapic_destroy(d->vcpu[i]);
+	}
+	while (d->vcpu_count > 0)
+		vcpu_destroy(d->vcpu[--d->vcpu_count]);
+	vpic_destroy(d);
+	vioapic_destroy(d);
+	if (d->ops)
+		d->ops->domain_fini(d);
+	p2m_fini(&d->p2m);
+	intercept_destroy(d);
+	hvm_os_free(d->bufioreq);
+	hvm_os_spin_fini(&d->bufioreq_lock);
+	hvm_os_mutex_fini(&d->lock);
+	hvm_os_free(d);
+}
+
+static int domain_build(struct domain *d, const struct hvm_function_table *ops)
+{
+	int rc = p2m_init(&d->p2m);
+
+	if (!rc)
+		rc = intercept_create(d);
+	d->bufioreq = hvm_os_alloc(sizeof(*d->bufioreq));
+	if (!rc && !d->bufioreq)
+		rc = -HVM_ENOMEM;
+	if (!rc)
+		rc = ops->domain_init(d);
+	if (rc)
+		return rc;
+	d->ops = ops;
+	for (unsigned int i = 0; i < HVM_ARRAY_SIZE(domain_chips) && !rc; i++)
+		rc = domain_chips[i](d);
+	for (unsigned int i = 0; i < d->config.vcpus && !rc; i++)
+		rc = vcpu_create(d, i);
+	return rc;
+}
+
+int domain_create(const struct hvm_domain_config *cfg, const struct hvm_function_table *ops,
+		  struct domain **ret)
+{
+	struct domain *d;
+	int rc;
+
+	if (cfg->vcpus < 1 || cfg->vcpus > HVM_MAX_VCPUS || hvm_table_check(ops))
+		return -HVM_EINVAL;
+	d = hvm_os_alloc(sizeof(*d));
+	if (!d)
+		return -HVM_ENOMEM;
+	d->config = *cfg;
+	memcpy(d->name, cfg->name, sizeof(d->name) - 1);
+	hvm_os_mutex_init(&d->lock);
+	hvm_os_spin_init(&d->bufioreq_lock);
+	d->time_offset_ns = hvm_os_now_ns();
+	rc = domain_build(d, ops);
+	if (rc) {
+		domain_destroy(d);
+		return rc;
+	}
+	*ret = d;
+	return 0;
+}
+
+int domain_reset(struct domain *d)
+{
+	vpic_reset(d);
+	vioapic_reset(d);
+	vpit_reset(d);
+	vrtc_reset(d);
+	vhpet_reset(d);
+	__atomic_store_n(&d->legacy_replacement, 0, __ATOMIC_SEQ_CST);
+	for (unsigned int i = 0; i < d->vcpu_count; i++)
+		vcpu_reset(d->vcpu[i]);
+	hvm_os_spin_lock(&d->bufioreq_lock);
+	d->bufioreq->read_index = d->bufioreq->write_index;
+	hvm_os_spin_unlock(&d->bufioreq_lock);
+	d->crash_reason[0] = 0;
+	__atomic_store_n(&d->triple_fault, 0, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&d->crashed, 0, __ATOMIC_SEQ_CST);
+	return 0;
+}

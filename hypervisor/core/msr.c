@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * msr.c - the model-specific registers that belong to the core, and the hypercall page through which
+ * SeaBIOS knows its host.
+ * Saved with the CPU record. Source: Intel SDM Vol 4; Vol 3A 11.11 "Memory Type Range Registers".
+ */
+#include "core/domain.h"
+#include "devices/chips.h"
+
+#define MSR_TSC		    0x10u
+#define MSR_PLATFORM_ID	    0x17u
+#define MSR_APIC_BASE	    0x1bu
+#define MSR_FEATURE_CONTROL 0x3au
+#define MSR_SPEC_CTRL	    0x48u
+#define MSR_PRED_CMD	    0x49u
+#define MSR_UCODE_WRITE	    0x79u
+#define MSR_UCODE_REV	    0x8bu
+#define MSR_PLATFORM_INFO   0xceu
+#define MSR_MTRR_CAP	    0xfeu
+#define MSR_ARCH_CAP	    0x10au
+#define MSR_MCG_CAP	    0x179u
+#define MSR_MCG_STATUS	    0x17au
+#define MSR_MISC_ENABLE	    0x1a0u
+#define MSR_DEBUGCTL	    0x1d9u
+#define MSR_MTRR_VARIABLE   0x200u
+#define MSR_PAT		    0x277u
+#define MSR_MTRR_DEF_TYPE   0x2ffu
+#define MSR_TSC_DEADLINE    0x6e0u
+#define MSR_X2APIC	    0x800u
+#define MSR_XEN_PAGE	    0x40000000u
+
+#define MTRR_CAP (HVM_MTRR_VARIABLE | 1u << 8 | 1u << 10) /* fixed ranges, write combining */
+/* RDCL, IBRS_ALL, RSBA off, L1TF, SSB, MDS, PSCHANGE, TAA, SBDR, FBSDP, PSDP, BHI: not affected. */
+#define ARCH_CAP (1u | 2u | 8u | 16u | 32u | 64u | 256u | 1u << 13 | 1u << 14 | 1u << 15 | 1u << 20)
+#define SPEC_CTRL_MASK 0x7u
+#define MISC_ENABLE_MASK 0x400c51889ull
+
+static const uint16_t mtrr_fixed_msr[] = { 0x250, 0x258, 0x259, 0x268, 0x269, 0x26a,
+					   0x26b, 0x26c, 0x26d, 0x26e, 0x26f };
+
+static bool memory_type_valid(uint8_t type, bool pat)
+{
+	return type == 0 || type == 1 || (type >= 4 && type <= 6) || (pat && type == 7);
+}
+
+static bool memory_types_valid(uint64_t types, bool pat)
+{
+	for (unsigned int i = 0; i < 64; i += 8) {
+		if (!memory_type_valid((uint8_t)(types >> i), pat))
+			return false;
+	}
+	return true;
+}
+
+/* -- MTRRs ------------------------------------------------------------------------------------------ */
+
+static uint64_t *mtrr_slot(struct vcpu *v, uint32_t index)
+{
+	if (index >= MSR_MTRR_VARIABLE && index < MSR_MTRR_VARIABLE + 2 * HVM_MTRR_VARIABLE)
+		return &v->mtrr.variable[index - MSR_MTRR_VARIABLE];
+	if (index == MSR_MTRR_DEF_TYPE)
+		return &v->mtrr.def_type;
+	for (size_t i = 0; i < HVM_ARRAY_SIZE(mtrr_fixed_msr); i++) {
+		if (mtrr_fixed_msr[i] == index)
+			return &v->mtrr.fixed[i];
+	}
+	return NULL;
+}
+
+static bool mtrr_valid(uint32_t index, uint64_t value)
+{
+	if (index == MSR_MTRR_DEF_TYPE)
+		return !(value & ~0xcffull) && memory_type_valid((uint8_t)value, false);
+	if (index < MSR_MTRR_VARIABLE + 2 * HVM_MTRR_VARIABLE) {
+		if (value >> 40)
+			return false;
+		return (index & 1) ? !(value & 0x7ff) :
+				     !(value & 0xf00) && memory_type_valid((uint8_t)value, false);
+	}
+	return memory_types_valid(value, false);
+}
+
+/* -- the hypercall page ------------------------------------------------------------------------------ */
+
+#define XEN_HYPERCALLS	    64u
+#define XEN_HYPERCALL_BYTES 32u
+#define XEN_VERSION_CALL    17u
+#define XENVER_VERSION	    0u
+#define XENVER_EXTRAVERSION 1u
+#define XEN_ENOSYS	    38
+
+/* Stub n: mov $n,%eax; vmcall; ret. */
+static int msr_hypercall_page(struct vcpu *v, uint64_t value)
+{
+	struct domain *d = v->domain;
+	gpa_t gpa = value & HVM_PAGE_MASK;
+
+	for (uint32_t n = 0; n < XEN_HYPERCALLS; n++) {
+		const uint8_t stub[] = { 0xb8, (uint8_t)n, 0, 0, 0, 0x0f, 0x01, 0xc1, 0xc3 };
+
+		if (p2m_copy_to(&d->p2m, gpa + n * XEN_HYPERCALL_BYTES, stub, sizeof(stub)))
+			return -HVM_EINVAL;
+	}
+	p2m_mark_dirty(&d->p2m, gpa, HVM_PAGE_SIZE);
+	if (d->ops->memory_written)
+		d->ops->memory_written(d, gpa >> HVM_PAGE_SHIFT, 1);
+	return 0;
+}
+
+bool hvm_hypercall(struct vcpu *v, uint64_t gpr[16])
+{
+	static const char extra[16] = "";
+	struct domain *d = v->domain;
+	int64_t result = -XEN_ENOSYS;
+
+	if ((uint32_t)gpr[0] == XEN_VERSION_CALL && (uint32_t)gpr[3] == XENVER_VERSION) {
+		result = (4 << 16) | 17;
+	} else if ((uint32_t)gpr[0] == XEN_VERSION_CALL &&
+		   (uint32_t)gpr[3] == XENVER_EXTRAVERSION) {
+		gpa_t gpa = (uint32_t)gpr[1];
+
+		result = p2m_copy_to(&d->p2m, gpa, extra, sizeof(extra));
+		if (!result && d->ops->memory_written)
+			d->ops->memory_written(d, gpa >> HVM_PAGE_SHIFT, 1);
+	}
+	gpr[0] = (uint32_t)result;
+	return true;
+}
+
+/* -- the registers ----------------------------------------------------------------------------------- */
+
+static bool msr_is_vlapic(uint32_t index)
+{
+	return index == MSR_APIC_BASE || index == MSR_TSC_DEADLINE ||
+	       (index >= MSR_X2APIC && index < MSR_X2APIC + 0x100);
+}
+
+int hvm_msr_read(struct vcpu *v, uint32_t index, uint64_t *ret)
+{
+	const uint64_t *mtrr = mtrr_slot(v, index);
+
+	v->stats.rdmsr++;
+	if (msr_is_vlapic(index))
+		return vlapic_msr_read(v, index, ret);
+	if (mtrr) {
+		*ret = *mtrr;
+		return 0;
+	}
+	switch (index) {
+	case MSR_TSC: *ret = hvm_vcpu_rdtsc(v); return 0;
+	case MSR_FEATURE_CONTROL: *ret = 1; return 0; /* locked, nothing enabled */
+	case MSR_SPEC_CTRL: *ret = v->msr_spec_ctrl; return 0;
+	case MSR_UCODE_REV: *ret = 1ull << 32; return 0;
+	case MSR_MTRR_CAP: *ret = MTRR_CAP; return 0;
+	case MSR_ARCH_CAP: *ret = ARCH_CAP; return 0;
+	case MSR_MISC_ENABLE: *ret = v->msr_misc_enable; return 0;
+	case MSR_PAT: *ret = v->msr_pat; return 0;
+	case MSR_PLATFORM_ID:
+	case MSR_PLATFORM_INFO:
+	case MSR_MCG_CAP:
+	case MSR_MCG_STATUS:
+	case MSR_DEBUGCTL: *ret = 0; return 0;
+	}
+	return -HVM_ENOENT;
+}
+
+static int msr_set(uint64_t *reg, uint64_t value, bool valid)
+{
+	if (!valid)
+		return -HVM_EINVAL;
+	*reg = value;
+	return 0;
+}
+
+int hvm_msr_write(struct vcpu *v, uint32_t index, uint64_t value)
+{
+	uint64_t *mtrr = mtrr_slot(v, index);
+
+	v->stats.wrmsr++;
+	if (msr_is_vlapic(index))
+		return vlapic_msr_write(v, index, value);
+	if (mtrr)
+		return msr_set(mtrr, value, mtrr_valid(index, value));
+	switch (index) {
+	case MSR_TSC:
+		__atomic_store_n(&v->tsc_offset, v->tsc_offset + value - hvm_vcpu_rdtsc(v),
+				 __ATOMIC_SEQ_CST);
+		vlapic_time_changed(v);
+		return 0;
+	case MSR_SPEC_CTRL: return msr_set(&v->msr_spec_ctrl, value, !(value & ~SPEC_CTRL_MASK));
+	case MSR_MISC_ENABLE:
+		return msr_set(&v->msr_misc_enable, value, !(value & ~MISC_ENABLE_MASK));
+	case MSR_PAT: return msr_set(&v->msr_pat, value, memory_types_valid(value, true));
+	case MSR_PRED_CMD: return value & ~1ull ? -HVM_EINVAL : 0;
+	case MSR_UCODE_WRITE:
+	case MSR_UCODE_REV: return 0;
+	case MSR_MCG_STATUS:
+	case MSR_DEBUGCTL: return value ? -HVM_EINVAL : 0;
+	case MSR_XEN_PAGE: return msr_hypercall_page(v, value);
+	}
+	return -HVM_ENOENT;
+}
