@@ -53,6 +53,7 @@ gdt:
 	.quad	0x00009b010000ffff
 	.quad	0x000093010000ffff
 	.quad	0x0000890000000067
+	.quad	0x008f93000000ffff	/* 16-bit data of 4 GiB: "big real mode" */
 gdt_end:
 	.globl gdtr
 gdtr:

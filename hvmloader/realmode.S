@@ -59,11 +59,14 @@ realmode_call:
 rm_16:
 	movw	$0x28, %ax
 	movw	%ax, %ds
+	lidtl	RM(rm_idtr)
+	/* Segments keep their 4 GiB limits in real mode: the VGABIOS reads its BARs through them. */
+	movw	$0x38, %ax
+	movw	%ax, %ds
 	movw	%ax, %es
 	movw	%ax, %fs
 	movw	%ax, %gs
 	movw	%ax, %ss
-	lidtl	RM(rm_idtr)
 	movl	%cr0, %eax
 	andb	$0xfe, %al
 	movl	%eax, %cr0

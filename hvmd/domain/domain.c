@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The state machine of a domain: which action is allowed in which state, what it sends to ioemu,
+ * and which state follows. Every change is in the database before the client hears of it. One
+ * action at a time per domain: domain.op names it.
+ */
+#include "hvmd.h"
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define STOP_GRACE_MS 10000
+
+const char *const dom_state_names[DOM_STATES] = { "defined",  "starting", "running", "paused",
+						  "stopping", "stopped",  "crashed" };
+
+#define S(x)   (1u << DOM_##x)
+#define S_LIVE (S(RUNNING) | S(PAUSED))
+
+struct action {
+	const char *name;
+	unsigned from; /* states it is allowed in */
+	int then;      /* state after ioemu's answer, or -1: unchanged */
+};
+
+static const struct action actions[] = {
+	{ "start", S(DEFINED) | S(STOPPED) | S(CRASHED), -1 },
+	{ "stop", S_LIVE, -1 },
+	{ "shutdown", S(RUNNING), -1 },
+	{ "reboot", S(RUNNING), -1 },
+	{ "reset", S_LIVE, DOM_RUNNING },
+	{ "pause", S(RUNNING), DOM_PAUSED },
+	{ "resume", S(PAUSED), DOM_RUNNING },
+	{ "nmi", S(RUNNING), -1 },
+	{ "send-key", S(RUNNING), -1 },
+};
+
+static const struct action *find_action(const char *name)
+{
+	for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {
+		if (!strcmp(actions[i].name, name))
+			return &actions[i];
+	}
+	return NULL;
+}
+
+/** Is there such an action? */
+bool action_known(const char *action)
+{
+	return find_action(action) != NULL;
+}
+
+/** A random UUID (RFC 9562, version 4). */
+void new_uuid(char out[UUID_LEN])
+{
+	uint8_t b[16];
+
+	if (getrandom(b, sizeof(b), 0) != sizeof(b))
+		abort(); /* cannot fail for 16 bytes once the pool is ready */
+	b[6] = (b[6] & 0x0f) | 0x40;
+	b[8] = (b[8] & 0x3f) | 0x80;
+	snprintf(out, UUID_LEN,
+		 "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1],
+		 b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14],
+		 b[15]);
+}
+
+/** Now, RFC 3339 in UTC. */
+void time_now(char out[32])
+{
+	time_t t = time(NULL);
+	struct tm tm;
+
+	gmtime_r(&t, &tm);
+	strftime(out, 32, "%Y-%m-%dT%H:%M:%SZ", &tm);
+}
+
+/** A path in the domain's run folder. */
+void rundir_path(const struct domain *d, const char *file, char *out, size_t len)
+{
+	snprintf(out, len, "%s/run/%s%s%s", hvmd.state_dir, d->uuid, file[0] ? "/" : "", file);
+}
+
+/** By UUID or name; NULL when there is none. */
+struct domain *domain_find(const char *id)
+{
+	struct domain *d;
+
+	for (d = hvmd.domains; d; d = d->next) {
+		if (!strcmp(d->uuid, id) || !strcmp(d->name, id))
+			break;
+	}
+	return d;
+}
+
+/** A new domain around a validated definition (reference taken over); not stored, not listed. */
+struct domain *domain_new(json_t *def)
+{
+	struct domain *d = calloc(1, sizeof(*d));
+
+	if (!d)
+		return NULL;
+	new_uuid(d->uuid);
+	snprintf(d->name, sizeof(d->name), "%s", json_string_value(json_object_get(def, "name")));
+	d->def = def;
+	d->revision = 1;
+	return d;
+}
+
+/** Free an unlisted domain. */
+void domain_free(struct domain *d)
+{
+	json_decref(d->def);
+	free(d);
+}
+
+/** Does an ioemu serve it, or is about to? */
+bool domain_active(const struct domain *d)
+{
+	return d->state >= DOM_STARTING && d->state <= DOM_STOPPING;
+}
+
+/** Enter a state and write it down. -1: the database refused; memory then keeps the new state. */
+int domain_set_state(struct domain *d, enum dom_state s, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(d->reason, sizeof(d->reason), fmt, ap);
+	va_end(ap);
+	d->state = s;
+	if (!domain_active(d))
+		d->pid = 0;
+	fprintf(stderr, "hvmd: %s: %s%s%s\n", d->name, dom_state_names[s], d->reason[0] ? ": " : "",
+		d->reason);
+	return store_domain_put(hvmd.db, d);
+}
+
+/** A domain as the API shows it. */
+json_t *domain_json(const struct domain *d)
+{
+	json_t *j = json_deep_copy(d->def), *allowed = json_array();
+
+	for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {
+		if (!d->op[0] && (actions[i].from & (1u << d->state)))
+			json_array_append_new(allowed, json_string(actions[i].name));
+	}
+	json_object_set_new(j, "uuid", json_string(d->uuid));
+	json_object_set_new(j, "revision", json_integer(d->revision));
+	json_object_set_new(j, "state", json_string(dom_state_names[d->state]));
+	json_object_set_new(j, "state_reason", json_string(d->reason));
+	json_object_set_new(j, "engine_in_use",
+			    d->engine[0] && domain_active(d) ? json_string(d->engine)
+							     : json_null());
+	json_object_set_new(j, "allowed_operations", allowed);
+	json_object_set_new(j, "current_operation", d->op[0] ? json_string(d->op) : json_null());
+	return j;
+}
+
+/** End the operation under way: success when code is NULL. Wakes those who wait for it. */
+void domain_op_finish(struct domain *d, const char *code, const char *detail)
+{
+	struct operation op;
+	char id[UUID_LEN];
+
+	if (!d->op[0])
+		return;
+	memcpy(id, d->op, sizeof(id));
+	d->op[0] = 0;
+	db_exec(hvmd.db, "BEGIN IMMEDIATE");
+	if (!store_op_get(hvmd.db, id, &op)) {
+		snprintf(op.state, sizeof(op.state), "%s", code ? "failed" : "succeeded");
+		snprintf(op.code, sizeof(op.code), "%s", code ? code : "");
+		snprintf(op.detail, sizeof(op.detail), "%s", code && detail ? detail : "");
+		time_now(op.finished);
+		store_op_put(hvmd.db, &op);
+	}
+	store_domain_put(hvmd.db, d);
+	if (db_exec(hvmd.db, "COMMIT")) {
+		fprintf(stderr, "hvmd: database: %s\n", sqlite3_errmsg(hvmd.db));
+		db_exec(hvmd.db, "ROLLBACK");
+	}
+	waiters_wake(id);
+}
+
+/** ioemu is gone: say why. status and sig are -1 and 0 when it was not our child. */
+void domain_ended(struct domain *d, int status, int sig)
+{
+	char path[HVMD_PATH_MAX + 64];
+	bool wanted = d->state == DOM_STOPPING, starting = d->state == DOM_STARTING;
+	const char *why, *detail;
+	json_t *j;
+
+	rundir_path(d, "exit.json", path, sizeof(path));
+	j = json_load_file(path, 0, NULL);
+	why = json_string_value(json_object_get(j, "reason"));
+	detail = json_string_value(json_object_get(j, "detail"));
+	if (why && (!strcmp(why, "crash") || !strcmp(why, "error")))
+		domain_set_state(d, DOM_CRASHED, "%s: %s", why,
+				 detail ? detail : "no detail given");
+	else if (why)
+		domain_set_state(d, DOM_STOPPED, "%s", why);
+	else if (wanted)
+		domain_set_state(d, DOM_STOPPED, "stopped: ioemu had to be killed");
+	else if (sig)
+		domain_set_state(d, DOM_CRASHED, "ioemu killed by signal %d", sig);
+	else if (status > 0)
+		domain_set_state(d, DOM_CRASHED, "ioemu ended with status %d and gave no reason",
+				 status);
+	else
+		domain_set_state(d, DOM_CRASHED, "ioemu was killed");
+	json_decref(j);
+	if (wanted || !d->op[0])
+		domain_op_finish(d, NULL, NULL);
+	else
+		domain_op_finish(d, starting ? "start-failed" : "domain-ended", d->reason);
+}
+
+static void on_answer(struct domain *d, void *arg, json_t *result, const char *code,
+		      const char *detail)
+{
+	const struct action *a = arg;
+
+	(void)result;
+	if (!strcmp(a->name, "stop")) {
+		/* The end of the process is the answer; a refusal is settled by force. A lost
+		 * connection is no refusal: it may be writing exit.json, the kill timer runs. */
+		if (code && strcmp(code, "ioemu-unreachable"))
+			vm_kill(d);
+		return;
+	}
+	if (!code && a->then >= 0 && (d->state == DOM_RUNNING || d->state == DOM_PAUSED))
+		domain_set_state(d, (enum dom_state)a->then, "%s", "");
+	domain_op_finish(d, code, detail);
+}
+
+/* config.json: the definition with resolved paths, plus uuid and firmware. */
+static json_t *make_config(const struct domain *d, struct problem *p)
+{
+	json_t *c = json_deep_copy(d->def);
+
+	if (!definition_check_files(d->def, c, p)) {
+		json_decref(c);
+		return NULL;
+	}
+	json_object_del(c, "nics");
+	json_object_del(c, "labels");
+	json_object_del(c, "autostart");
+	json_object_set_new(c, "uuid", json_string(d->uuid));
+	json_object_set_new(c, "firmware",
+			    json_pack("{s:s, s:s, s:s}", "hvmloader", hvmd.hvmloader, "bios",
+				      hvmd.bios, "vgabios", hvmd.vgabios));
+	return c;
+}
+
+/* Write the operation and the state it leads through in one transaction. */
+static bool begin_op(struct domain *d, const char *kind, enum dom_state through, struct problem *p)
+{
+	struct operation op = { .state = "running" };
+	enum dom_state old = d->state;
+
+	new_uuid(op.id);
+	snprintf(op.kind, sizeof(op.kind), "%s", kind);
+	memcpy(op.domain, d->uuid, sizeof(op.domain));
+	time_now(op.created);
+	memcpy(d->op, op.id, sizeof(d->op));
+	d->state = through;
+	if (!db_exec(hvmd.db, "BEGIN IMMEDIATE") && !store_op_put(hvmd.db, &op) &&
+	    !store_domain_put(hvmd.db, d) && !db_exec(hvmd.db, "COMMIT"))
+		return true;
+	problem_set(p, 503, "store-failed", "the database cannot be written: %s",
+		    sqlite3_errmsg(hvmd.db));
+	db_exec(hvmd.db, "ROLLBACK");
+	d->op[0] = 0;
+	d->state = old;
+	return false;
+}
+
+static bool act_start(struct domain *d, char *opid, struct problem *p)
+{
+	enum dom_state old = d->state;
+	json_t *config;
+
+	if (d->vm || vm_alive(d)) {
+		problem_set(p, 409, "wrong-state", "the former ioemu of \"%s\" has not ended yet",
+			    d->name);
+		return false;
+	}
+	config = make_config(d, p);
+	if (!config)
+		return false;
+	if (!begin_op(d, "start", DOM_STARTING, p)) {
+		json_decref(config);
+		return false;
+	}
+	memcpy(opid, d->op, UUID_LEN);
+	if (vm_spawn(d, config, p)) {
+		domain_set_state(d, old, "start failed: %.400s", p->detail);
+		domain_op_finish(d, p->code, p->detail);
+		json_decref(config);
+		return false;
+	}
+	json_decref(config);
+	return true;
+}
+
+/**
+ * Begin an action; on success op holds the id of the operation, which may already be finished.
+ * False with the problem when it was refused: nothing has changed then.
+ */
+bool domain_act(struct domain *d, const char *action, json_t *params, char *op, struct problem *p)
+{
+	const struct action *a = find_action(action);
+	bool stop = a && !strcmp(a->name, "stop");
+
+	if (d->op[0]) {
+		problem_set(p, 409, "operation-in-progress", "operation %s is under way", d->op);
+		return false;
+	}
+	if (!a || !(a->from & (1u << d->state))) {
+		problem_set(p, 409, "wrong-state", "%s is not possible while \"%s\" is %s", action,
+			    d->name, dom_state_names[d->state]);
+		return false;
+	}
+	if (!strcmp(a->name, "start"))
+		return act_start(d, op, p);
+	if (!begin_op(d, a->name, stop ? DOM_STOPPING : d->state, p))
+		return false;
+	memcpy(op, d->op, UUID_LEN);
+	if (vm_call(d, a->name, params, on_answer, (void *)a)) {
+		if (stop)
+			vm_kill(d);
+		else
+			domain_op_finish(d, "ioemu-unreachable", "ioemu does not answer");
+	} else if (stop) {
+		vm_kill_after(d, STOP_GRACE_MS);
+	}
+	return true;
+}

@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * /v1/domains: definitions, actions, console text, screenshots. Every check comes before the first
+ * change, so a refused request changes nothing.
+ */
+#include "hvmd.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define CONSOLE_KIB_DEFAULT 64
+#define CONSOLE_KIB_MAX	    1024
+#define IMAGE_MAX	    (16u << 20)
+
+static struct domain *find(struct request *rq, const char *id)
+{
+	struct domain *d = domain_find(id);
+	struct problem p = { 0 };
+
+	if (!d) {
+		problem_set(&p, 404, "domain-not-found", "there is no domain \"%.64s\"", id);
+		reply_problem(rq, &p);
+	}
+	return d;
+}
+
+/* The body as JSON: 415 when it says to be something else, 400 when it is malformed. */
+static json_t *body_json(struct request *rq, const char *also, struct problem *p)
+{
+	const char *type = request_header(rq, "Content-Type");
+	json_error_t err;
+	json_t *j = NULL;
+	size_t n = type ? strcspn(type, "; ") : 0;
+
+	if (type && !(n == 16 && !strncasecmp(type, "application/json", n)) &&
+	    !(also && n == strlen(also) && !strncasecmp(type, also, n))) {
+		problem_set(p, 415, "unsupported-media-type",
+			    "Content-Type is \"%.64s\"; application/json is needed", type);
+		return NULL;
+	}
+	if (rq->body)
+		j = json_loadb(rq->body, rq->body_len, JSON_REJECT_DUPLICATES, &err);
+	if (!j && rq->body)
+		problem_set(p, 400, "malformed-json", "line %d, column %d: %s", err.line,
+			    err.column, err.text);
+	else if (!j)
+		problem_set(p, 400, "malformed-json", "the body is empty");
+	return j;
+}
+
+static void reply_domain(struct request *rq, unsigned status, const struct domain *d)
+{
+	char etag[32];
+
+	snprintf(etag, sizeof(etag), "\"%lld\"", (long long)d->revision);
+	reply_json(rq, status, domain_json(d));
+	reply_header(rq, "ETag", etag);
+}
+
+static bool if_match(const struct request *rq, const struct domain *d, struct problem *p)
+{
+	const char *want = request_header(rq, "If-Match");
+	char etag[32];
+
+	snprintf(etag, sizeof(etag), "\"%lld\"", (long long)d->revision);
+	if (want && strcmp(want, "*") && strcmp(want, etag))
+		problem_set(p, 412, "revision-mismatch", "If-Match is %.40s; the revision is %s",
+			    want, etag);
+	return !p->status;
+}
+
+/** GET /v1/domains?name=&state= */
+void api_domains_list(struct request *rq, const char *id)
+{
+	const char *name = request_query(rq, "name"), *state = request_query(rq, "state");
+	json_t *list = json_array();
+
+	(void)id;
+	for (struct domain *d = hvmd.domains; d; d = d->next) {
+		if ((!name || !strcmp(name, d->name)) &&
+		    (!state || !strcmp(state, dom_state_names[d->state])))
+			json_array_append_new(list, domain_json(d));
+	}
+	reply_json(rq, 200, json_pack("{s:o}", "domains", list));
+}
+
+static void check_name_free(const char *name, const struct domain *self, struct problem *p)
+{
+	struct domain *d = domain_find(name);
+
+	if (d && d != self)
+		problem_set(p, 409, "name-exists", "name: a domain \"%s\" exists already", name);
+}
+
+/** POST /v1/domains */
+void api_domains_create(struct request *rq, const char *id)
+{
+	struct problem p = { 0 };
+	json_t *in = body_json(rq, NULL, &p), *def = NULL;
+	struct domain *d = NULL, **tail = &hvmd.domains;
+	char where[96];
+
+	(void)id;
+	if (in)
+		def = definition_parse(in, &p);
+	json_decref(in);
+	if (def)
+		check_name_free(json_string_value(json_object_get(def, "name")), NULL, &p);
+	if (def && !p.status && definition_check_files(def, NULL, &p)) {
+		d = domain_new(json_incref(def));
+		if (d && store_domain_put(hvmd.db, d)) {
+			problem_set(&p, 503, "store-failed", "the database cannot be written: %s",
+				    sqlite3_errmsg(hvmd.db));
+			domain_free(d);
+		}
+	}
+	json_decref(def);
+	if (p.status) {
+		reply_problem(rq, &p);
+		return;
+	}
+	while (*tail)
+		tail = &(*tail)->next;
+	*tail = d;
+	reply_domain(rq, 201, d);
+	snprintf(where, sizeof(where), "/v1/domains/%s", d->uuid);
+	reply_header(rq, "Location", where);
+}
+
+/** GET /v1/domains/{id} */
+void api_domain_get(struct request *rq, const char *id)
+{
+	struct domain *d = find(rq, id);
+
+	if (d)
+		reply_domain(rq, 200, d);
+}
+
+/* Definitions change while no ioemu runs; def is taken over. */
+static void replace(struct domain *d, json_t *def, struct problem *p)
+{
+	json_t *old_def = d->def;
+	char old_name[NAME_LEN];
+
+	if (domain_active(d) || d->op[0])
+		problem_set(p, 409, "wrong-state",
+			    "the definition of \"%s\" cannot change while it is %s", d->name,
+			    dom_state_names[d->state]);
+	check_name_free(json_string_value(json_object_get(def, "name")), d, p);
+	if (p->status || !definition_check_files(def, NULL, p)) {
+		json_decref(def);
+		return;
+	}
+	memcpy(old_name, d->name, sizeof(old_name));
+	snprintf(d->name, sizeof(d->name), "%s", json_string_value(json_object_get(def, "name")));
+	d->def = def;
+	d->revision++;
+	if (!store_domain_put(hvmd.db, d)) {
+		json_decref(old_def);
+		return;
+	}
+	problem_set(p, 503, "store-failed", "the database cannot be written: %s",
+		    sqlite3_errmsg(hvmd.db));
+	memcpy(d->name, old_name, sizeof(old_name));
+	d->def = old_def;
+	d->revision--;
+	json_decref(def);
+}
+
+static void change(struct request *rq, const char *id, bool patch)
+{
+	struct problem p = { 0 };
+	struct domain *d = find(rq, id);
+	json_t *in, *merged, *def;
+
+	if (!d)
+		return;
+	in = body_json(rq, patch ? "application/merge-patch+json" : NULL, &p);
+	if (in && if_match(rq, d, &p)) {
+		merged = patch ? json_merge_patch(d->def, in) : json_incref(in);
+		def = definition_parse(merged, &p);
+		json_decref(merged);
+		if (def)
+			replace(d, def, &p);
+	}
+	json_decref(in);
+	if (p.status)
+		reply_problem(rq, &p);
+	else
+		reply_domain(rq, 200, d);
+}
+
+/** PUT /v1/domains/{id} */
+void api_domain_put(struct request *rq, const char *id)
+{
+	change(rq, id, false);
+}
+
+/** PATCH /v1/domains/{id}: JSON merge patch. */
+void api_domain_patch(struct request *rq, const char *id)
+{
+	change(rq, id, true);
+}
+
+static void remove_rundir(const struct domain *d)
+{
+	static const char *const files[] = { "config.json",  "config.json.new", "control.sock",
+					     "console.sock", "console.log",	"pid",
+					     "exit.json",    "ioemu.log",	"screenshot.png" };
+	char path[HVMD_PATH_MAX + 64];
+
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		rundir_path(d, files[i], path, sizeof(path));
+		unlink(path);
+	}
+	rundir_path(d, "", path, sizeof(path));
+	rmdir(path);
+}
+
+/** DELETE /v1/domains/{id}: the definition and its run folder; never an image. */
+void api_domain_delete(struct request *rq, const char *id)
+{
+	struct problem p = { 0 };
+	struct domain *d = find(rq, id), **pp = &hvmd.domains;
+
+	if (!d)
+		return;
+	if (domain_active(d) || d->op[0] || d->vm)
+		problem_set(&p, 409, "wrong-state", "\"%s\" cannot be deleted while it is %s",
+			    d->name, dom_state_names[d->state]);
+	else if (if_match(rq, d, &p) && store_domain_delete(hvmd.db, d->uuid))
+		problem_set(&p, 503, "store-failed", "the database cannot be written: %s",
+			    sqlite3_errmsg(hvmd.db));
+	if (p.status) {
+		reply_problem(rq, &p);
+		return;
+	}
+	while (*pp != d)
+		pp = &(*pp)->next;
+	*pp = d->next;
+	remove_rundir(d);
+	domain_free(d);
+	reply_text(rq, 204, "text/plain", "", 0);
+}
+
+/** POST /v1/domains/{id}/ACTION */
+void api_domain_action(struct request *rq, const char *id, const char *action)
+{
+	struct problem p = { 0 };
+	struct domain *d = find(rq, id);
+	bool keys = !strcmp(action, "send-key");
+	json_t *params = NULL, *v;
+	char op[UUID_LEN] = "";
+	size_t i;
+
+	if (!d)
+		return;
+	if (keys || rq->body_len)
+		params = body_json(rq, NULL, &p);
+	else
+		params = json_object();
+	if (params && (!json_is_object(params) || json_object_size(params) != (keys ? 1u : 0u)))
+		problem_field(&p, "invalid-body", "",
+			      keys ? "the body must be {\"keys\": [...]}"
+				   : "this action takes no fields");
+	v = json_object_get(params, "keys");
+	if (keys && params && (!json_array_size(v) || json_array_size(v) > 8))
+		problem_field(&p, "invalid-keys", "/keys",
+			      "keys must be a list of 1 to 8 key names");
+	for (i = 0; keys && i < json_array_size(v); i++) {
+		if (!json_is_string(json_array_get(v, i)))
+			problem_field(&p, "invalid-keys", "/keys", "keys[%zu] must be a string", i);
+	}
+	if (!p.status && if_match(rq, d, &p))
+		domain_act(d, action, params, op, &p);
+	json_decref(params);
+	if (p.status)
+		reply_problem(rq, &p);
+	else
+		reply_operation(rq, op);
+}
+
+static char *read_tail(const char *path, size_t max, size_t *len)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	char *buf = NULL;
+	struct stat sb;
+	ssize_t n;
+
+	*len = 0;
+	if (fd < 0)
+		return NULL;
+	if (!fstat(fd, &sb) && S_ISREG(sb.st_mode)) {
+		size_t size = (size_t)sb.st_size < max ? (size_t)sb.st_size : max;
+
+		buf = malloc(size + 1);
+		n = buf ? pread(fd, buf, size, sb.st_size - (off_t)size) : -1;
+		*len = n > 0 ? (size_t)n : 0;
+	}
+	close(fd);
+	return buf;
+}
+
+/** GET /v1/domains/{id}/console?tail_kib= */
+void api_domain_console(struct request *rq, const char *id)
+{
+	struct problem p = { 0 };
+	struct domain *d = find(rq, id);
+	const char *q = request_query(rq, "tail_kib");
+	char path[HVMD_PATH_MAX + 64], *text, *end = NULL;
+	long kib = q ? strtol(q, &end, 10) : CONSOLE_KIB_DEFAULT;
+	size_t len;
+
+	if (!d)
+		return;
+	if (kib < 1 || kib > CONSOLE_KIB_MAX || (end && *end)) {
+		problem_set(&p, 422, "out-of-range", "tail_kib is \"%.32s\"; it must be 1 to %d", q,
+			    CONSOLE_KIB_MAX);
+		reply_problem(rq, &p);
+		return;
+	}
+	rundir_path(d, "console.log", path, sizeof(path));
+	text = read_tail(path, (size_t)kib << 10, &len);
+	reply_text(rq, 200, "text/plain; charset=utf-8", text ? text : "", len);
+	free(text);
+}
+
+static void on_screenshot(struct domain *d, void *arg, json_t *result, const char *code,
+			  const char *detail)
+{
+	struct request *rq = arg;
+	struct problem p = { 0 };
+	char path[HVMD_PATH_MAX + 64], *png = NULL;
+	size_t len = 0;
+
+	(void)result;
+	rundir_path(d, "screenshot.png", path, sizeof(path));
+	if (!code)
+		png = read_tail(path, IMAGE_MAX, &len);
+	unlink(path);
+	if (code)
+		problem_set(&p, 409, code, "%s", detail);
+	else if (!len)
+		problem_set(&p, 500, "screenshot-failed", "ioemu left no image");
+	if (p.status)
+		reply_problem(rq, &p);
+	else
+		reply_text(rq, 200, "image/png", png, len);
+	free(png);
+	request_resume(rq);
+}
+
+/** GET /v1/domains/{id}/screenshot */
+void api_domain_screenshot(struct request *rq, const char *id)
+{
+	struct problem p = { 0 };
+	struct domain *d = find(rq, id);
+	char path[HVMD_PATH_MAX + 64];
+	json_t *params;
+
+	if (!d)
+		return;
+	rundir_path(d, "screenshot.png", path, sizeof(path));
+	params = json_pack("{s:s}", "path", path);
+	if (d->state != DOM_RUNNING && d->state != DOM_PAUSED)
+		problem_set(&p, 409, "wrong-state", "\"%s\" is %s; it has no screen", d->name,
+			    dom_state_names[d->state]);
+	else if (vm_call(d, "screenshot", params, on_screenshot, rq))
+		problem_set(&p, 503, "ioemu-unreachable", "ioemu does not answer");
+	json_decref(params);
+	if (p.status)
+		reply_problem(rq, &p);
+}

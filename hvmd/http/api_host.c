@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The host, health, metrics, and operations. Read-only. */
+#include "hvmd.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/** GET /v1/host */
+void api_host(struct request *rq, const char *id)
+{
+	bool driver = access("/dev/hvm", R_OK | W_OK) == 0;
+	const char *why = driver ? "not served by this version" : "no /dev/hvm";
+	json_t *roots = json_array(), *j;
+
+	(void)id;
+	for (unsigned i = 0; i < hvmd.nr_roots; i++)
+		json_array_append_new(roots, json_string(hvmd.roots[i]));
+	j = json_pack("{s:[{s:s,s:b,s:s},{s:s,s:b,s:s},{s:s,s:b,s:s}], s:I, s:I, s:o}", "engines",
+		      "name", "soft", "available", 1, "reason", "software CPU", "name", "vmx",
+		      "available", 0, "reason", why, "name", "svm", "available", 0, "reason", why,
+		      "cpus", (json_int_t)sysconf(_SC_NPROCESSORS_ONLN), "memory_mib",
+		      (json_int_t)host_memory_mib(), "storage_roots", roots);
+	json_object_set_new(j, "versions",
+			    json_pack("{s:s, s:i, s:s, s:s}", "hvmd", HVMD_VERSION, "schema",
+				      db_schema_version(), "sqlite", sqlite3_libversion(), "libuv",
+				      uv_version_string()));
+	json_object_set_new(j, "limits",
+			    json_pack("{s:i, s:i, s:i, s:i}", "vcpus_max", 16, "memory_mib_min", 16,
+				      "ide_disks_max", 4, "body_bytes_max", BODY_MAX));
+	reply_json(rq, 200, j);
+}
+
+/** GET /healthz: 200 when the database answers. */
+void api_healthz(struct request *rq, const char *id)
+{
+	struct problem p = { 0 };
+
+	(void)id;
+	if (!db_exec(hvmd.db, "SELECT count(*) FROM domains")) {
+		reply_json(rq, 200, json_pack("{s:s}", "status", "ok"));
+		return;
+	}
+	problem_set(&p, 503, "store-failed", "%s", sqlite3_errmsg(hvmd.db));
+	reply_problem(rq, &p);
+}
+
+/** GET /version */
+void api_version(struct request *rq, const char *id)
+{
+	(void)id;
+	reply_json(rq, 200, json_pack("{s:s, s:s}", "version", HVMD_VERSION, "api", "v1"));
+}
+
+/** GET /metrics: Prometheus text. */
+void api_metrics(struct request *rq, const char *id)
+{
+	unsigned count[DOM_STATES] = { 0 };
+	char text[2048];
+	size_t n;
+
+	(void)id;
+	for (struct domain *d = hvmd.domains; d; d = d->next)
+		count[d->state]++;
+	n = (size_t)snprintf(text, sizeof(text),
+			     "# TYPE hvmd_requests_total counter\nhvmd_requests_total %llu\n"
+			     "# TYPE hvmd_uptime_seconds gauge\nhvmd_uptime_seconds %llu\n"
+			     "# TYPE hvmd_domains gauge\n",
+			     (unsigned long long)hvmd.requests,
+			     (unsigned long long)(uv_now(&hvmd.loop) - hvmd.started_ms) / 1000);
+	for (int i = 0; i < DOM_STATES && n < sizeof(text); i++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "hvmd_domains{state=\"%s\"} %u\n",
+				      dom_state_names[i], count[i]);
+	reply_text(rq, 200, "text/plain; version=0.0.4", text, strlen(text));
+}
+
+/** GET /v1/operations?domain= : the newest 100. */
+void api_operations_list(struct request *rq, const char *id)
+{
+	const char *name = request_query(rq, "domain");
+	struct domain *d = name ? domain_find(name) : NULL;
+
+	(void)id;
+	reply_json(
+		rq, 200,
+		json_pack("{s:o}", "operations", store_ops_list(hvmd.db, d ? d->uuid : name, 100)));
+}
+
+static void show(struct request *rq, const char *id)
+{
+	struct problem p = { 0 };
+	struct operation op;
+
+	if (!store_op_get(hvmd.db, id, &op)) {
+		reply_json(rq, 200, op_json(&op));
+		return;
+	}
+	problem_set(&p, 404, "operation-not-found", "there is no operation \"%.64s\"", id);
+	reply_problem(rq, &p);
+}
+
+/** GET /v1/operations/{id} */
+void api_operation_get(struct request *rq, const char *id)
+{
+	show(rq, id);
+}
+
+/** GET /v1/operations/{id}/wait?timeout_s=N */
+void api_operation_wait(struct request *rq, const char *id)
+{
+	reply_operation(rq, id);
+}
