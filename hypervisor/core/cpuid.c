@@ -9,7 +9,6 @@
 #define CPUID_SIGNATURE 0x000106a5u /* family 6 model 26 */
 #define CPUID_PHYS_BITS 40u
 #define CPUID_VIRT_BITS 48u
-#define LAPIC_BUS_HZ	1000000000u
 #define XSAVE_BYTES	576u /* legacy area and header: XCR0 can hold x87 and SSE */
 #define XEN_VERSION	((4u << 16) | 17u)
 #define XEN_PAGE_MSR	0x40000000u
@@ -78,7 +77,11 @@ static void cpuid_leaf0(struct vcpu *v, const struct hvm_cpuid_state *s, uint32_
 	(void)v;
 	(void)s;
 	(void)sub;
-	out[0] = 0x16;
+	/*
+	 * No leaf 15H: Linux multiplies crystal and ratio in 32 bits, which a 1 GHz APIC clock with an
+	 * exact ratio overflows; it calibrates against the PIT instead.
+	 */
+	out[0] = 0xd;
 	out[1] = 0x756e6547; /* Genu */
 	out[2] = 0x6c65746e; /* ntel */
 	out[3] = 0x49656e69; /* ineI */
@@ -147,27 +150,6 @@ static void cpuid_leafd(struct vcpu *v, const struct hvm_cpuid_state *s, uint32_
 	} else if (sub == 1) {
 		out[0] = 1; /* XSAVEOPT */
 	}
-}
-
-/* TSC frequency as a ratio to the crystal, which is the APIC timer's clock. */
-static void cpuid_leaf15(struct vcpu *v, const struct hvm_cpuid_state *s, uint32_t sub,
-			 uint32_t *out)
-{
-	(void)s;
-	(void)sub;
-	out[0] = LAPIC_BUS_HZ / 1000;
-	out[1] = (uint32_t)hvm_tsc_khz(v->domain);
-	out[2] = LAPIC_BUS_HZ;
-}
-
-static void cpuid_leaf16(struct vcpu *v, const struct hvm_cpuid_state *s, uint32_t sub,
-			 uint32_t *out)
-{
-	(void)s;
-	(void)sub;
-	out[0] = (uint32_t)(hvm_tsc_khz(v->domain) / 1000);
-	out[1] = out[0];
-	out[2] = 100;
 }
 
 static void cpuid_ext0(struct vcpu *v, const struct hvm_cpuid_state *s, uint32_t sub, uint32_t *out)
@@ -239,7 +221,7 @@ static const struct {
 } cpuid_leaves[] = {
 	{ 0x0, cpuid_leaf0 },	     { 0x1, cpuid_leaf1 },	  { 0x6, cpuid_leaf6 },
 	{ 0x7, cpuid_leaf7 },	     { 0xb, cpuid_leafb },	  { 0xd, cpuid_leafd },
-	{ 0x15, cpuid_leaf15 },	     { 0x16, cpuid_leaf16 },	  { 0x80000000, cpuid_ext0 },
+	{ 0x80000000, cpuid_ext0 },
 	{ 0x80000001, cpuid_ext1 },  { 0x80000007, cpuid_ext7 },  { 0x80000008, cpuid_ext8 },
 };
 
