@@ -177,8 +177,11 @@ static int intercept_access(struct vcpu *v, const struct intercept_table *t,
 	if (r)
 		rc = a->is_write ? r->write(v, r->dev, a->address - r->base, a->size, a->data) :
 				   r->read(v, r->dev, a->address - r->base, a->size, data);
-	if (rc != -HVM_EOPNOTSUPP)
+	if (rc != -HVM_EOPNOTSUPP) {
+		if (a->size < 8)
+			*data &= HVM_BIT(a->size * 8) - 1;
 		return rc;
+	}
 	/* A synchronous request that was served is answered first: the ring must not get it too. */
 	if (a->is_write && v->replay.next >= v->replay.done && intercept_post(v, a))
 		return 0;

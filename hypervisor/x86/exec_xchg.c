@@ -202,7 +202,9 @@ static int fence_clflush(struct x86_cpu *c, const struct x86_insn *i)
 
 	if (!x86_ea(c, i, 1, false, &la))
 		return X86_ABORT;
-	return x86_probe_r(c, la, 1) ? X86_NEXT : x86_mem_fault(c, i);
+	if (x86_ptr_r_fast(c, la, 1) || x86_probe_r(c, la, 1))
+		return X86_NEXT;
+	return x86_mem_fault(c, i);
 }
 
 /* -- ARPL, BOUND -------------------------------------------------------------------------- */

@@ -420,10 +420,21 @@ static void rep_movs_to_a_device_goes_element_by_element_and_resumes(void **stat
 	g.c.gpr[X86_RDI] = DEV_GVA + 0x10;
 	g.c.gpr[X86_RCX] = 4;
 	g.eagain_at = 2;
+	/*
+	 * After each element of a device the instruction starts anew, so that what ioemu served for
+	 * one element cannot answer the next.
+	 */
+	for (unsigned int left = 3; left >= 2; left--) {
+		assert_int_equal(RUN(0xf3, 0xa5), X86_ABORT);
+		assert_int_equal(g.c.stop, X86_STOP_RETRY);
+		assert_int_equal(g.c.gpr[X86_RCX], left);
+	}
 	assert_int_equal(RUN(0xf3, 0xa5), X86_ABORT);
 	assert_int_equal(g.c.stop, X86_STOP_IO);
 	assert_int_equal(g.c.gpr[X86_RCX], 2);
 	assert_int_equal(g.c.gpr[X86_RSI], RAM_GVA + 8);
+	assert_int_equal(RUN(0xf3, 0xa5), X86_ABORT);
+	assert_int_equal(g.c.stop, X86_STOP_RETRY);
 	assert_int_equal(RUN(0xf3, 0xa5), X86_NEXT);
 	assert_log("WWWW");
 	assert_int_equal(g.log[3].value, 0x0f0e0d0c);
