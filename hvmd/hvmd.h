@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <uv.h>
 
 #define HVMD_VERSION  "0.1.0"
@@ -128,6 +129,7 @@ void waiters_wake(const char *op);
 
 /* http/routes.c, api_*.c */
 void route(struct request *rq);
+void routes_print(FILE *to);
 void api_domains_list(struct request *rq, const char *id);
 void api_domains_create(struct request *rq, const char *id);
 void api_domain_get(struct request *rq, const char *id);
@@ -140,6 +142,8 @@ void api_domain_action(struct request *rq, const char *id, const char *action);
 void api_host(struct request *rq, const char *id);
 void api_healthz(struct request *rq, const char *id);
 void api_version(struct request *rq, const char *id);
+void api_contract_yaml(struct request *rq, const char *id);
+void api_contract_json(struct request *rq, const char *id);
 void api_metrics(struct request *rq, const char *id);
 void api_operations_list(struct request *rq, const char *id);
 void api_operation_get(struct request *rq, const char *id);

@@ -38,7 +38,8 @@ static void usage(FILE *to)
 {
 	fputs("usage: hvmd --state DIR [--socket PATH] [--listen 127.0.0.1:PORT] [--ioemu PATH]\n"
 	      "            [--hvmloader PATH] [--bios PATH] [--vgabios PATH]\n"
-	      "            [--storage-root DIR]... [--stop-domains]\n",
+	      "            [--storage-root DIR]... [--stop-domains]\n"
+	      "       hvmd --routes | --version\n",
 	      to);
 }
 
@@ -75,12 +76,19 @@ static void add_root(const char *dir)
 static void parse_options(int argc, char **argv)
 {
 	static const struct option longs[] = {
-		{ "state", 1, NULL, 's' },	  { "socket", 1, NULL, 'u' },
-		{ "listen", 1, NULL, 'l' },	  { "ioemu", 1, NULL, 'i' },
-		{ "hvmloader", 1, NULL, 'h' },	  { "bios", 1, NULL, 'b' },
-		{ "vgabios", 1, NULL, 'v' },	  { "storage-root", 1, NULL, 'r' },
-		{ "stop-domains", 0, NULL, 'x' }, { "help", 0, NULL, '?' },
-		{ "version", 0, NULL, 'V' },	  { 0 },
+		{ "state", 1, NULL, 's' },
+		{ "socket", 1, NULL, 'u' },
+		{ "listen", 1, NULL, 'l' },
+		{ "ioemu", 1, NULL, 'i' },
+		{ "hvmloader", 1, NULL, 'h' },
+		{ "bios", 1, NULL, 'b' },
+		{ "vgabios", 1, NULL, 'v' },
+		{ "storage-root", 1, NULL, 'r' },
+		{ "stop-domains", 0, NULL, 'x' },
+		{ "help", 0, NULL, '?' },
+		{ "version", 0, NULL, 'V' },
+		{ "routes", 0, NULL, 'R' },
+		{ 0 },
 	};
 	char *const targets[128] = {
 		['s'] = hvmd.state_dir, ['u'] = hvmd.socket_path, ['i'] = hvmd.ioemu,
@@ -99,6 +107,9 @@ static void parse_options(int argc, char **argv)
 			hvmd.stop_domains = true;
 		} else if (c == 'V') {
 			puts("hvmd " HVMD_VERSION);
+			exit(0);
+		} else if (c == 'R') {
+			routes_print(stdout);
 			exit(0);
 		} else {
 			usage(optopt ? stderr : stdout);

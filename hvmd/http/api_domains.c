@@ -344,7 +344,7 @@ static void on_screenshot(struct domain *d, void *arg, json_t *result, const cha
 		png = read_tail(path, IMAGE_MAX, &len);
 	unlink(path);
 	if (code)
-		problem_set(&p, 409, code, "%s", detail);
+		problem_set(&p, strcmp(code, "ioemu-unreachable") ? 409 : 503, code, "%s", detail);
 	else if (!len)
 		problem_set(&p, 500, "screenshot-failed", "ioemu left no image");
 	if (p.status)

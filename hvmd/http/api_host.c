@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define WAIT_MAX_S 3600
+
 /** GET /v1/host */
 void api_host(struct request *rq, const char *id)
 {
@@ -50,6 +52,24 @@ void api_version(struct request *rq, const char *id)
 {
 	(void)id;
 	reply_json(rq, 200, json_pack("{s:s, s:s}", "version", HVMD_VERSION, "api", "v1"));
+}
+
+extern const char contract_yaml[], contract_yaml_end[], contract_json[], contract_json_end[];
+
+/** GET /openapi.yaml: the contract (contract.S). */
+void api_contract_yaml(struct request *rq, const char *id)
+{
+	(void)id;
+	reply_text(rq, 200, "application/yaml", contract_yaml,
+		   (size_t)(contract_yaml_end - contract_yaml));
+}
+
+/** GET /openapi.json: the same, converted when hvmd was built. */
+void api_contract_json(struct request *rq, const char *id)
+{
+	(void)id;
+	reply_text(rq, 200, "application/json", contract_json,
+		   (size_t)(contract_json_end - contract_json));
 }
 
 /** GET /metrics: Prometheus text. */
@@ -108,5 +128,16 @@ void api_operation_get(struct request *rq, const char *id)
 /** GET /v1/operations/{id}/wait?timeout_s=N */
 void api_operation_wait(struct request *rq, const char *id)
 {
-	reply_operation(rq, id);
+	const char *q = request_query(rq, "timeout_s");
+	struct problem p = { 0 };
+	char *end = NULL;
+	long n = q ? strtol(q, &end, 10) : 0;
+
+	if (n >= 0 && n <= WAIT_MAX_S && (!q || (*q && !*end))) {
+		reply_operation(rq, id);
+		return;
+	}
+	problem_set(&p, 422, "out-of-range", "timeout_s is \"%.32s\"; it must be 0 to %d", q,
+		    WAIT_MAX_S);
+	reply_problem(rq, &p);
 }

@@ -20,6 +20,8 @@ static const struct route routes[] = {
 	{ "GET",    "/healthz",                     api_healthz },
 	{ "GET",    "/version",                     api_version },
 	{ "GET",    "/metrics",                     api_metrics },
+	{ "GET",    "/openapi.yaml",                api_contract_yaml },
+	{ "GET",    "/openapi.json",                api_contract_json },
 	{ "GET",    "/v1/host",                     api_host },
 	{ "GET",    "/v1/domains",                  api_domains_list },
 	{ "POST",   "/v1/domains",                  api_domains_create },
@@ -43,6 +45,13 @@ static const struct route routes[] = {
 	{ "GET",    "/v1/operations/{id}/wait",     api_operation_wait },
 };
 /* clang-format on */
+
+/** The whole table, a row a line: METHOD PATTERN. A test holds it against the contract. */
+void routes_print(FILE *to)
+{
+	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++)
+		fprintf(to, "%s %s\n", routes[i].method, routes[i].pattern);
+}
 
 static bool match(const char *pattern, const char *url, char id[SEGMENT_MAX])
 {
