@@ -48,6 +48,12 @@ make_guest() {
 		initramfs=$("$root/tests/system/images/make-initramfs" "$images" amd64)
 }
 
+# make_ticker FOLDER - a kernel that prints a line now and then and never ends; prints its path.
+make_ticker() {
+	gcc -m32 -nostdlib -static -Wl,-N,-Ttext=0x100000,--build-id=none,--no-warn-rwx-segments \
+		-o "$1/ticker.elf" "$root/tests/system/images/ticker.S" >&2 && echo "$1/ticker.elf"
+}
+
 # start_hvmd STATE - start a daemon of our own; sets $hvmd_pid and $hvmd_socket.
 start_hvmd() {
 	local state=$1 i
