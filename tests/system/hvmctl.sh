@@ -76,6 +76,8 @@ if [ "$(head -c 8 "$work/one.png" | od -An -tx1 | tr -d ' ')" = 89504e470d0a1a0a
 else
 	not_ok "the screenshot is a PNG"
 fi
+ctl "shutdown: the guest need not listen" 0 '' shutdown one
+ctl "reboot: nor here" 0 '' reboot one
 ctl "reset" 0 '' reset one
 for ((i = 0; i < 50; i++)); do
 	"$hvmctl" console one 2>/dev/null | grep -aq tick && break
