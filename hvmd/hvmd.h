@@ -138,6 +138,7 @@ void api_domain_patch(struct request *rq, const char *id);
 void api_domain_delete(struct request *rq, const char *id);
 void api_domain_console(struct request *rq, const char *id);
 void api_domain_screenshot(struct request *rq, const char *id);
+void api_screenshots_abandon(void);
 void api_domain_action(struct request *rq, const char *id, const char *action);
 void api_host(struct request *rq, const char *id);
 void api_healthz(struct request *rq, const char *id);
@@ -190,6 +191,7 @@ typedef void (*vm_reply_fn)(struct domain *d, void *arg, json_t *result, const c
 			    const char *detail);
 int vm_spawn(struct domain *d, json_t *config, struct problem *p);
 int vm_call(struct domain *d, const char *method, json_t *params, vm_reply_fn fn, void *arg);
+void vm_abandon(struct domain *d, vm_reply_fn fn);
 void vm_adopt(struct domain *d);
 void vm_kill(struct domain *d);
 void vm_kill_after(struct domain *d, unsigned ms);

@@ -22,11 +22,13 @@
 #define LINE_MAX_BYTES (64u << 10)
 #define RETRY_MS       200
 #define CALLS_MAX      16
+#define CALL_MS	       10000 /* an ioemu that takes longer is frozen */
 
 struct call {
 	json_int_t id; /* 0: free */
 	vm_reply_fn fn;
 	void *arg;
+	uint64_t deadline_ms;
 };
 
 struct line_buf {
@@ -39,7 +41,7 @@ struct vm {
 	unsigned handles; /* open libuv handles that point here */
 	uv_process_t proc;
 	uv_pipe_t ready, control;
-	uv_timer_t timer, killer;
+	uv_timer_t timer, killer, patience;
 	uv_connect_t connect;
 	bool child, control_open, connected, adopting, ready_seen, retry;
 	int pidfd;
@@ -86,6 +88,8 @@ static struct vm *vm_new(struct domain *d)
 	own(vm, &vm->timer);
 	uv_timer_init(&hvmd.loop, &vm->killer);
 	own(vm, &vm->killer);
+	uv_timer_init(&hvmd.loop, &vm->patience);
+	own(vm, &vm->patience);
 	d->vm = vm;
 	return vm;
 }
@@ -109,6 +113,7 @@ static void vm_drop(struct vm *vm)
 	close_handle((uv_handle_t *)&vm->control);
 	close_handle((uv_handle_t *)&vm->timer);
 	close_handle((uv_handle_t *)&vm->killer);
+	close_handle((uv_handle_t *)&vm->patience);
 }
 
 static void vm_ended(struct vm *vm, int status, int sig)
@@ -196,6 +201,40 @@ static void fail_calls(struct vm *vm)
 	}
 }
 
+/* Fail the calls whose time is over; look again when the next one's is. */
+static void on_patience(uv_timer_t *t)
+{
+	struct vm *vm = t->data;
+	uint64_t now = uv_now(&hvmd.loop), next = UINT64_MAX;
+
+	for (int i = 0; i < CALLS_MAX && vm->d; i++) {
+		struct call c = vm->calls[i];
+
+		if (c.id && c.deadline_ms <= now) {
+			vm->calls[i].id = 0;
+			c.fn(vm->d, c.arg, NULL, "ioemu-timeout",
+			     "ioemu did not answer within 10 s");
+		} else if (c.id && c.deadline_ms < next) {
+			next = c.deadline_ms;
+		}
+	}
+	if (vm->d && next != UINT64_MAX)
+		uv_timer_start(t, on_patience, next - now, 0);
+}
+
+/** Fail the calls that wait with fn; the others are left as they are. */
+void vm_abandon(struct domain *d, vm_reply_fn fn)
+{
+	for (int i = 0; d->vm && i < CALLS_MAX; i++) {
+		struct call c = d->vm->calls[i];
+
+		if (!c.id || c.fn != fn)
+			continue;
+		d->vm->calls[i].id = 0;
+		c.fn(d, c.arg, NULL, "ioemu-unreachable", "hvmd ends");
+	}
+}
+
 static void on_retry(uv_timer_t *t)
 {
 	struct vm *vm = t->data;
@@ -264,7 +303,7 @@ static void on_written(uv_write_t *w, int status)
 	free(w);
 }
 
-/** Send a request; fn hears the answer unless the run ends first. -1: not connected. */
+/** Send a request; fn hears the answer, or after CALL_MS that there is none. -1: not connected. */
 int vm_call(struct domain *d, const char *method, json_t *params, vm_reply_fn fn, void *arg)
 {
 	struct vm *vm = d->vm;
@@ -287,7 +326,9 @@ int vm_call(struct domain *d, const char *method, json_t *params, vm_reply_fn fn
 		free(w);
 		return -1;
 	}
-	vm->calls[i] = (struct call){ vm->next_id++, fn, arg };
+	vm->calls[i] = (struct call){ vm->next_id++, fn, arg, uv_now(&hvmd.loop) + CALL_MS };
+	if (!uv_is_active((uv_handle_t *)&vm->patience))
+		uv_timer_start(&vm->patience, on_patience, CALL_MS, 0);
 	w->data = text;
 	buf = uv_buf_init(text, (unsigned)strlen(text) + 1);
 	text[buf.len - 1] = '\n'; /* in place of the NUL */
@@ -307,7 +348,12 @@ static void on_status(struct domain *d, void *arg, json_t *result, const char *c
 	struct vm *vm = d->vm;
 
 	(void)arg;
-	(void)detail;
+	if (code && vm && !strcmp(code, "ioemu-timeout")) {
+		/* frozen: what it was doing is not known, but its state will be told by an event */
+		if (!vm->child)
+			domain_op_finish(d, code, detail);
+		adoption_settled(vm);
+	}
 	if (code || !vm)
 		return;
 	snprintf(d->engine, sizeof(d->engine), "%s", get_str(result, "engine", d->engine));

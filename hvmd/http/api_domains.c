@@ -344,7 +344,11 @@ static void on_screenshot(struct domain *d, void *arg, json_t *result, const cha
 		png = read_tail(path, IMAGE_MAX, &len);
 	unlink(path);
 	if (code)
-		problem_set(&p, strcmp(code, "ioemu-unreachable") ? 409 : 503, code, "%s", detail);
+		problem_set(&p,
+			    strcmp(code, "ioemu-unreachable") && strcmp(code, "ioemu-timeout")
+				    ? 409
+				    : 503,
+			    code, "%s", detail);
 	else if (!len)
 		problem_set(&p, 500, "screenshot-failed", "ioemu left no image");
 	if (p.status)
@@ -353,6 +357,13 @@ static void on_screenshot(struct domain *d, void *arg, json_t *result, const cha
 		reply_text(rq, 200, "image/png", png, len);
 	free(png);
 	request_resume(rq);
+}
+
+/** hvmd ends: answer those who wait for a picture; libmicrohttpd wants none suspended. */
+void api_screenshots_abandon(void)
+{
+	for (struct domain *d = hvmd.domains; d; d = d->next)
+		vm_abandon(d, on_screenshot);
 }
 
 /** GET /v1/domains/{id}/screenshot */

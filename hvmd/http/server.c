@@ -383,6 +383,7 @@ void http_stop(void)
 {
 	hvmd.quitting = true;
 	wake(NULL, true);
+	api_screenshots_abandon();
 	for (int i = 0; i < 2; i++) {
 		if (!listeners[i].mhd)
 			continue;

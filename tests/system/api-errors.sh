@@ -157,10 +157,28 @@ else
 	not_ok "ioemu killed: $(api GET /v1/domains/other)"
 fi
 
+# ioemu frozen: whoever waits is told so, hvmd serves on, and the domain is right again afterwards.
+frozen=$(cat "$work/state/run/$(api GET /v1/domains/good | jq -r .uuid)/pid")
+kill -STOP "$frozen"
+curl -sS --max-time 60 --unix-socket "$hvmd_socket" -o "$work/shot" \
+	http://localhost/v1/domains/good/screenshot &
+shot=$!
+request POST /v1/domains/good/pause
+code=$(jq -r '"\(.state) \(.error.code)"' "$work/body")
+wait "$shot"
+code="$code $(jq -r .code "$work/shot")"
+state=$(api GET /v1/domains/good | jq -r .state)
+kill -CONT "$frozen"
+if [ "$code $state" = "failed ioemu-timeout ioemu-timeout running" ] && wait_state good paused 10 &&
+	api POST /v1/domains/good/resume >/dev/null; then
+	ok "ioemu frozen: the operation failed with ioemu-timeout; the late pause was noticed"
+else
+	not_ok "ioemu frozen: $code, $state, then $(api GET /v1/domains/good | jq -r .state)"
+fi
+
 # hvmd killed outright: the domain runs on and is found again, with its console.
 before=$(api GET /v1/domains | jq -c '.domains[] | [.name, .state, .revision]')
-kill -KILL "$hvmd_pid"
-wait "$hvmd_pid" 2>/dev/null
+{ kill -KILL "$hvmd_pid" && wait "$hvmd_pid"; } 2>/dev/null
 if start_hvmd "$work/state" &&
 	[ "$before" = "$(api GET /v1/domains | jq -c '.domains[] | [.name, .state, .revision]')" ] &&
 	[ "$(api GET /v1/domains/good | jq -r .state)" = running ] &&
