@@ -34,7 +34,8 @@ static const struct cpuid_bit leaf1_ecx[] = {
 };
 
 /* FPU DE PSE TSC MSR PAE MCE CX8 SEP MTRR PGE MCA CMOV PAT PSE-36 CLFSH MMX FXSR SSE SSE2. */
-static const uint8_t leaf1_edx[] = { 0, 2, 3, 4, 5, 6, 7, 8, 11, 12, 13, 14, 15, 16, 17, 19, 23, 24, 25, 26 };
+static const uint8_t leaf1_edx[] = { 0,	 2,  3,	 4,  5,	 6,  7,	 8,  11, 12,
+				     13, 14, 15, 16, 17, 19, 23, 24, 25, 26 };
 
 static const struct cpuid_bit leaf7_ebx[] = {
 	{ 0, HVM_CPU_V2 },  /* FSGSBASE */
@@ -72,14 +73,15 @@ static uint32_t cpuid_all(const uint8_t *bits, size_t count)
 	return r;
 }
 
-static void cpuid_leaf0(struct vcpu *v, const struct hvm_cpuid_state *s, uint32_t sub, uint32_t *out)
+static void cpuid_leaf0(struct vcpu *v, const struct hvm_cpuid_state *s, uint32_t sub,
+			uint32_t *out)
 {
 	(void)v;
 	(void)s;
 	(void)sub;
 	/*
-	 * No leaf 15H: Linux multiplies crystal and ratio in 32 bits, which a 1 GHz APIC clock with an
-	 * exact ratio overflows; it calibrates against the PIT instead.
+	 * No leaf 15H: Linux multiplies crystal and ratio in 32 bits, which a 1 GHz APIC clock with
+	 * an exact ratio overflows; it calibrates against the PIT instead.
 	 */
 	out[0] = 0xd;
 	out[1] = 0x756e6547; /* Genu */
@@ -87,7 +89,8 @@ static void cpuid_leaf0(struct vcpu *v, const struct hvm_cpuid_state *s, uint32_
 	out[3] = 0x49656e69; /* ineI */
 }
 
-static void cpuid_leaf1(struct vcpu *v, const struct hvm_cpuid_state *s, uint32_t sub, uint32_t *out)
+static void cpuid_leaf1(struct vcpu *v, const struct hvm_cpuid_state *s, uint32_t sub,
+			uint32_t *out)
 {
 	unsigned int vcpus = v->domain->vcpu_count;
 
@@ -104,7 +107,8 @@ static void cpuid_leaf1(struct vcpu *v, const struct hvm_cpuid_state *s, uint32_
 		out[3] |= 1u << 28;
 }
 
-static void cpuid_leaf6(struct vcpu *v, const struct hvm_cpuid_state *s, uint32_t sub, uint32_t *out)
+static void cpuid_leaf6(struct vcpu *v, const struct hvm_cpuid_state *s, uint32_t sub,
+			uint32_t *out)
 {
 	(void)v;
 	(void)s;
@@ -112,7 +116,8 @@ static void cpuid_leaf6(struct vcpu *v, const struct hvm_cpuid_state *s, uint32_
 	out[0] = 1u << 2; /* the APIC timer always runs */
 }
 
-static void cpuid_leaf7(struct vcpu *v, const struct hvm_cpuid_state *s, uint32_t sub, uint32_t *out)
+static void cpuid_leaf7(struct vcpu *v, const struct hvm_cpuid_state *s, uint32_t sub,
+			uint32_t *out)
 {
 	(void)s;
 	if (sub)
@@ -123,7 +128,8 @@ static void cpuid_leaf7(struct vcpu *v, const struct hvm_cpuid_state *s, uint32_
 }
 
 /* Topology: one thread a core, all cores in one package. */
-static void cpuid_leafb(struct vcpu *v, const struct hvm_cpuid_state *s, uint32_t sub, uint32_t *out)
+static void cpuid_leafb(struct vcpu *v, const struct hvm_cpuid_state *s, uint32_t sub,
+			uint32_t *out)
 {
 	(void)s;
 	out[2] = sub & 0xff;
@@ -138,7 +144,8 @@ static void cpuid_leafb(struct vcpu *v, const struct hvm_cpuid_state *s, uint32_
 	}
 }
 
-static void cpuid_leafd(struct vcpu *v, const struct hvm_cpuid_state *s, uint32_t sub, uint32_t *out)
+static void cpuid_leafd(struct vcpu *v, const struct hvm_cpuid_state *s, uint32_t sub,
+			uint32_t *out)
 {
 	(void)s;
 	if (v->domain->config.cpu_model < HVM_CPU_V2)
@@ -219,10 +226,10 @@ static const struct {
 	uint32_t leaf;
 	void (*fill)(struct vcpu *v, const struct hvm_cpuid_state *s, uint32_t sub, uint32_t *out);
 } cpuid_leaves[] = {
-	{ 0x0, cpuid_leaf0 },	     { 0x1, cpuid_leaf1 },	  { 0x6, cpuid_leaf6 },
-	{ 0x7, cpuid_leaf7 },	     { 0xb, cpuid_leafb },	  { 0xd, cpuid_leafd },
-	{ 0x80000000, cpuid_ext0 },
-	{ 0x80000001, cpuid_ext1 },  { 0x80000007, cpuid_ext7 },  { 0x80000008, cpuid_ext8 },
+	{ 0x0, cpuid_leaf0 },	    { 0x1, cpuid_leaf1 },	{ 0x6, cpuid_leaf6 },
+	{ 0x7, cpuid_leaf7 },	    { 0xb, cpuid_leafb },	{ 0xd, cpuid_leafd },
+	{ 0x80000000, cpuid_ext0 }, { 0x80000001, cpuid_ext1 }, { 0x80000007, cpuid_ext7 },
+	{ 0x80000008, cpuid_ext8 },
 };
 
 void hvm_cpuid(struct vcpu *v, const struct hvm_cpuid_state *s, uint32_t leaf, uint32_t subleaf,

@@ -8,7 +8,8 @@
 #include "core/domain.h"
 #include "devices/chips.h"
 
-/* -- time ------------------------------------------------------------------------------------------ */
+/* -- time
+ * ------------------------------------------------------------------------------------------ */
 
 uint64_t hvm_domain_now_ns(const struct domain *d)
 {
@@ -80,7 +81,8 @@ uint64_t hvm_vcpu_rdtsc(struct vcpu *v)
 	return host + __atomic_load_n(&v->tsc_offset, __ATOMIC_SEQ_CST);
 }
 
-/* -- crash ----------------------------------------------------------------------------------------- */
+/* -- crash
+ * ----------------------------------------------------------------------------------------- */
 
 #define CRASH_CLAIMED 1u
 #define CRASH_WRITTEN 2u
@@ -91,8 +93,8 @@ void hvm_domain_crash(struct domain *d, const char *fmt, ...)
 	char reason[sizeof(d->crash_reason)];
 	va_list ap;
 
-	if (!__atomic_compare_exchange_n(&d->crashed, &none, CRASH_CLAIMED, false,
-					 __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+	if (!__atomic_compare_exchange_n(&d->crashed, &none, CRASH_CLAIMED, false, __ATOMIC_SEQ_CST,
+					 __ATOMIC_SEQ_CST))
 		return;
 	va_start(ap, fmt);
 	hvm_os_vformat(reason, sizeof(reason), fmt, ap);
@@ -103,7 +105,8 @@ void hvm_domain_crash(struct domain *d, const char *fmt, ...)
 		hvm_vcpu_request(d->vcpu[i], HVM_REQ_EVENT);
 }
 
-/* -- construction ---------------------------------------------------------------------------------- */
+/* -- construction
+ * ---------------------------------------------------------------------------------- */
 
 static int (*const domain_chips[])(struct domain *d) = {
 	vioapic_create, vpic_create, vpit_create, vrtc_create, vhpet_create, vpmtmr_create,

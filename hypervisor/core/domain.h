@@ -26,13 +26,14 @@ struct vpmtmr;
 
 /* One line a counter; the order is the order of hvm_vcpu_stats(). */
 #define HVM_STATS(X) \
-	X(exits) X(pio) X(mmio) X(ioreq) X(bufioreq) X(doorbell) X(hlt) X(cpuid) X(rdmsr) X(wrmsr) \
-	X(interrupts) X(exceptions) X(nmi) X(kicks) X(tlb_miss) X(tlb_flush) X(block_decode) \
-	X(block_invalidate)
+	X(exits) \
+	X(pio) X(mmio) X(ioreq) X(bufioreq) X(doorbell) X(hlt) X(cpuid) X(rdmsr) X(wrmsr) \
+		X(interrupts) X(exceptions) X(nmi) X(kicks) X(tlb_miss) X(tlb_flush) \
+			X(block_decode) X(block_invalidate)
 
 struct hvm_stats {
 #define HVM_STAT(name) uint64_t name;
-#define X(name) HVM_STAT(name)
+#define X(name)	       HVM_STAT(name)
 	HVM_STATS(X)
 #undef X
 #undef HVM_STAT
@@ -67,7 +68,7 @@ struct hvm_mtrr {
 
 struct vcpu {
 	struct domain *domain;
-	unsigned int id; /* also its initial APIC id */
+	unsigned int id;   /* also its initial APIC id */
 	uint32_t activity; /* enum hvm_activity; atomic, others read it */
 	struct vlapic *vlapic;
 	void *vendor; /* the vendor's own part */
@@ -109,15 +110,16 @@ struct domain {
 	struct hvm_os_spinlock bufioreq_lock;
 	/* Guest time: hvm_domain_now_ns() stands still while paused. */
 	uint64_t time_offset_ns;
-	uint64_t paused_at_ns; /* atomic; 0: running */
-	uint64_t paused_tsc;   /* host TSC when time was paused */
+	uint64_t paused_at_ns;	     /* atomic; 0: running */
+	uint64_t paused_tsc;	     /* host TSC when time was paused */
 	uint32_t legacy_replacement; /* atomic: HPET drives IRQ 0 and 8 */
-	uint32_t crashed;      /* atomic */
-	uint32_t triple_fault; /* atomic */
+	uint32_t crashed;	     /* atomic */
+	uint32_t triple_fault;	     /* atomic */
 	char crash_reason[256];
 };
 
-/* -- core/domain.c, core/vcpu.c: services that chips and vendors call ---------------------------- */
+/* -- core/domain.c, core/vcpu.c: services that chips and vendors call ----------------------------
+ */
 
 /* Guest time in ns since the domain's start; the clock of all its chips. */
 uint64_t hvm_domain_now_ns(const struct domain *d);
@@ -131,9 +133,11 @@ void hvm_vcpu_request(struct vcpu *v, uint32_t request);
 uint64_t hvm_vcpu_rdtsc(struct vcpu *v);
 uint64_t hvm_tsc_khz(const struct domain *d);
 
-/* -- core/intercept.c: in-core devices ------------------------------------------------------------- */
+/* -- core/intercept.c: in-core devices
+ * ------------------------------------------------------------- */
 
-/* Handler of an in-core port or memory range. offset from the start of the range; size 1, 2, 4, 8. */
+/* Handler of an in-core port or memory range. offset from the start of the range; size 1, 2, 4, 8.
+ */
 typedef int (*hvm_io_read_fn)(struct vcpu *v, void *dev, uint64_t offset, unsigned int size,
 			      uint64_t *ret);
 typedef int (*hvm_io_write_fn)(struct vcpu *v, void *dev, uint64_t offset, unsigned int size,
@@ -158,7 +162,8 @@ int hvm_mmio_register(struct domain *d, const struct hvm_intercept *r);
  */
 int hvm_pio_read(struct vcpu *v, uint16_t port, unsigned int size, uint32_t *ret);
 int hvm_pio_write(struct vcpu *v, uint16_t port, unsigned int size, uint32_t value);
-int hvm_pio_read_rep(struct vcpu *v, uint16_t port, unsigned int size, unsigned int count, void *buf);
+int hvm_pio_read_rep(struct vcpu *v, uint16_t port, unsigned int size, unsigned int count,
+		     void *buf);
 int hvm_pio_write_rep(struct vcpu *v, uint16_t port, unsigned int size, unsigned int count,
 		      const void *buf);
 int hvm_mmio_read(struct vcpu *v, gpa_t gpa, unsigned int size, uint64_t *ret);
@@ -169,7 +174,8 @@ int hvm_mmio_write(struct vcpu *v, gpa_t gpa, unsigned int size, uint64_t value)
  */
 void hvm_io_retire(struct vcpu *v);
 
-/* -- core/cpuid.c, core/msr.c ------------------------------------------------------------------------ */
+/* -- core/cpuid.c, core/msr.c
+ * ------------------------------------------------------------------------ */
 
 /* What hvm_cpuid() must know of the vcpu's state. */
 struct hvm_cpuid_state {
@@ -188,7 +194,8 @@ int hvm_msr_write(struct vcpu *v, uint32_t index, uint64_t value);
 /* Xen-compatible hypercall for SeaBIOS; gpr: 16 registers, result in gpr[0]. False: #UD. */
 bool hvm_hypercall(struct vcpu *v, uint64_t gpr[16]);
 
-/* -- core/domain.c: the object ------------------------------------------------------------------ */
+/* -- core/domain.c: the object ------------------------------------------------------------------
+ */
 
 /* As hvm_domain_create(), on a given vendor (tests: a fake one). */
 int domain_create(const struct hvm_domain_config *cfg, const struct hvm_function_table *ops,
@@ -198,14 +205,16 @@ int domain_reset(struct domain *d);
 void domain_pause_time(struct domain *d);
 void domain_resume_time(struct domain *d);
 
-/* -- core/vcpu.c ---------------------------------------------------------------------------------- */
+/* -- core/vcpu.c ----------------------------------------------------------------------------------
+ */
 
 int vcpu_create(struct domain *d, unsigned int id);
 void vcpu_destroy(struct vcpu *v);
 void vcpu_reset(struct vcpu *v);
 int vcpu_run(struct vcpu *v, struct hvm_exit *ret);
 
-/* -- core/ioreq.c ----------------------------------------------------------------------------------- */
+/* -- core/ioreq.c
+ * ----------------------------------------------------------------------------------- */
 
 /* One access that ioemu serves; -HVM_EAGAIN until it has. @data: in for a write, out for a read. */
 int ioreq_access(struct vcpu *v, const struct hvm_io_access *a, uint64_t *data);
@@ -218,7 +227,8 @@ bool ioreq_complete(struct vcpu *v);
 bool bufioreq_push(struct domain *d, const struct hvm_io_access *a);
 bool bufioreq_pop(struct domain *d, struct hvm_bufioreq *ret);
 
-/* -- core/intercept.c: what leaves the core without stopping a vcpu ------------------------------- */
+/* -- core/intercept.c: what leaves the core without stopping a vcpu -------------------------------
+ */
 
 struct hvm_doorbell {
 	uint64_t address;
@@ -234,7 +244,8 @@ int intercept_add_buffered(struct domain *d, uint8_t type, uint64_t address, uin
 int intercept_add_doorbell(struct domain *d, const struct hvm_doorbell *b);
 int intercept_remove_doorbell(struct domain *d, uint8_t type, uint64_t address, int eventfd);
 
-/* -- core/event.c ------------------------------------------------------------------------------------- */
+/* -- core/event.c
+ * ------------------------------------------------------------------------------------- */
 
 /* Is there anything that would wake @v from HLT? Any thread. */
 bool hvm_event_pending(struct vcpu *v);

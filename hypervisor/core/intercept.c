@@ -8,8 +8,8 @@
 #include "core/domain.h"
 #include "devices/chips.h"
 
-#define INTERCEPT_RANGES   48
-#define INTERCEPT_BUFFERED 16
+#define INTERCEPT_RANGES    48
+#define INTERCEPT_BUFFERED  16
 #define INTERCEPT_DOORBELLS 64
 
 struct intercept_table {
@@ -78,7 +78,8 @@ static const struct hvm_intercept *intercept_find(const struct intercept_table *
 	return NULL;
 }
 
-/* -- doorbells and buffered writes ----------------------------------------------------------------- */
+/* -- doorbells and buffered writes
+ * ----------------------------------------------------------------- */
 
 int intercept_add_buffered(struct domain *d, uint8_t type, uint64_t address, uint64_t bytes)
 {
@@ -87,7 +88,8 @@ int intercept_add_buffered(struct domain *d, uint8_t type, uint64_t address, uin
 
 	hvm_os_spin_lock(&t->lock);
 	if (t->buffered_count < INTERCEPT_BUFFERED) {
-		t->buffered[t->buffered_count++] = (struct intercept_buffered){ address, bytes, type };
+		t->buffered[t->buffered_count++] =
+			(struct intercept_buffered){ address, bytes, type };
 		__atomic_fetch_add(&t->fast_paths, 1, __ATOMIC_SEQ_CST);
 		rc = 0;
 	}
@@ -166,7 +168,8 @@ static bool intercept_post(struct vcpu *v, const struct hvm_io_access *a)
 	return true;
 }
 
-/* -- one access ------------------------------------------------------------------------------------ */
+/* -- one access
+ * ------------------------------------------------------------------------------------ */
 
 static int intercept_access(struct vcpu *v, const struct intercept_table *t,
 			    const struct hvm_io_access *a, uint64_t *data)
@@ -175,8 +178,8 @@ static int intercept_access(struct vcpu *v, const struct intercept_table *t,
 	int rc = -HVM_EOPNOTSUPP;
 
 	if (r)
-		rc = a->is_write ? r->write(v, r->dev, a->address - r->base, a->size, a->data) :
-				   r->read(v, r->dev, a->address - r->base, a->size, data);
+		rc = a->is_write ? r->write(v, r->dev, a->address - r->base, a->size, a->data)
+				 : r->read(v, r->dev, a->address - r->base, a->size, data);
 	if (rc != -HVM_EOPNOTSUPP) {
 		if (a->size < 8)
 			*data &= HVM_BIT(a->size * 8) - 1;
@@ -244,7 +247,8 @@ int hvm_mmio_write(struct vcpu *v, gpa_t gpa, unsigned int size, uint64_t value)
 	return intercept_access(v, &v->domain->intercepts->mmio, &a, &data);
 }
 
-/* -- string port I/O ------------------------------------------------------------------------------- */
+/* -- string port I/O
+ * ------------------------------------------------------------------------------- */
 
 /*
  * One element through the ordinary path, then the list is dropped: the next element of the same
@@ -273,14 +277,14 @@ static int intercept_rep_one(struct vcpu *v, bool is_write, uint16_t port, unsig
 static int intercept_rep(struct vcpu *v, bool is_write, uint16_t port, unsigned int size,
 			 unsigned int count, void *buf)
 {
-	if (count == 1 || v->replay.done ||
-	    intercept_find(&v->domain->intercepts->pio, port, size))
+	if (count == 1 || v->replay.done || intercept_find(&v->domain->intercepts->pio, port, size))
 		return intercept_rep_one(v, is_write, port, size, buf);
 	v->stats.pio++;
 	return ioreq_bulk(v, is_write, port, size, count, buf);
 }
 
-int hvm_pio_read_rep(struct vcpu *v, uint16_t port, unsigned int size, unsigned int count, void *buf)
+int hvm_pio_read_rep(struct vcpu *v, uint16_t port, unsigned int size, unsigned int count,
+		     void *buf)
 {
 	return intercept_rep(v, false, port, size, count, buf);
 }

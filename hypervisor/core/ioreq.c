@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * ioreq.c - accesses that ioemu serves. An instruction that makes one is abandoned, the request goes
- * out in the vcpu's page, and the instruction runs again: the accesses it made before are answered
- * from the replay list until it retires.
- * Locking: the vcpu's thread owns its page and list; the buffered ring has d->bufioreq_lock.
- * Saved: nothing; saving is refused while a request is out.
+ * ioreq.c - accesses that ioemu serves. An instruction that makes one is abandoned, the request
+ * goes out in the vcpu's page, and the instruction runs again: the accesses it made before are
+ * answered from the replay list until it retires. Locking: the vcpu's thread owns its page and
+ * list; the buffered ring has d->bufioreq_lock. Saved: nothing; saving is refused while a request
+ * is out.
  */
 #include "core/domain.h"
 
@@ -26,7 +26,8 @@ int ioreq_access(struct vcpu *v, const struct hvm_io_access *a, uint64_t *data)
 	/* Not what it asked for last time (the code changed): what was served does not count. */
 	rp->done = rp->next;
 	if (rp->done == HVM_IO_REPLAY_MAX) {
-		hvm_domain_crash(v->domain, "vcpu %u: one instruction with more than %u device accesses",
+		hvm_domain_crash(v->domain,
+				 "vcpu %u: one instruction with more than %u device accesses",
 				 v->id, HVM_IO_REPLAY_MAX);
 		return -HVM_EAGAIN;
 	}
@@ -101,7 +102,8 @@ void hvm_io_retire(struct vcpu *v)
 	v->replay.bulk_count = 0;
 }
 
-/* -- the buffered ring ----------------------------------------------------------------------------- */
+/* -- the buffered ring
+ * ----------------------------------------------------------------------------- */
 
 bool bufioreq_push(struct domain *d, const struct hvm_io_access *a)
 {
@@ -111,11 +113,9 @@ bool bufioreq_push(struct domain *d, const struct hvm_io_access *a)
 	hvm_os_spin_lock(&d->bufioreq_lock);
 	room = p->write_index - p->read_index < HVM_BUFIOREQ_SLOTS;
 	if (room)
-		p->slot[p->write_index++ % HVM_BUFIOREQ_SLOTS] =
-			(struct hvm_bufioreq){ .address = a->address,
-					       .data = a->data,
-					       .type = a->type,
-					       .size = a->size };
+		p->slot[p->write_index++ % HVM_BUFIOREQ_SLOTS] = (struct hvm_bufioreq){
+			.address = a->address, .data = a->data, .type = a->type, .size = a->size
+		};
 	hvm_os_spin_unlock(&d->bufioreq_lock);
 	return room;
 }

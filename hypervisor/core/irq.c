@@ -5,7 +5,7 @@
  */
 #include "devices/chips.h"
 
-#define PIC_CASCADE  2u
+#define PIC_CASCADE    2u
 #define PIT_IOAPIC_PIN 2u
 
 void hvm_gsi_set(struct domain *d, unsigned int gsi, bool level)
@@ -35,7 +35,7 @@ int hvm_msi_deliver(struct domain *d, uint64_t address, uint32_t data)
 		return -HVM_EINVAL;
 	return vlapic_send(d, NULL, (uint32_t)(address >> 12) & 0xff, address & 4,
 			   (enum hvm_delivery_mode)((data >> 8) & 7), (uint8_t)data,
-			   data & 0x8000) > 0 ?
-		       0 :
-		       -HVM_ENOENT;
+			   data & 0x8000) > 0
+		       ? 0
+		       : -HVM_ENOENT;
 }

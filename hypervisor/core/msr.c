@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * msr.c - the model-specific registers that belong to the core, and the hypercall page through which
- * SeaBIOS knows its host.
- * Saved with the CPU record. Source: Intel SDM Vol 4; Vol 3A 11.11 "Memory Type Range Registers".
+ * msr.c - the model-specific registers that belong to the core, and the hypercall page through
+ * which SeaBIOS knows its host. Saved with the CPU record. Source: Intel SDM Vol 4; Vol 3A 11.11
+ * "Memory Type Range Registers".
  */
 #include "core/domain.h"
 #include "devices/chips.h"
@@ -29,10 +29,10 @@
 #define MSR_X2APIC	    0x800u
 #define MSR_XEN_PAGE	    0x40000000u
 
-#define MTRR_CAP (HVM_MTRR_VARIABLE | 1u << 8 | 1u << 10) /* fixed ranges, write combining */
+#define MTRR_CAP	 (HVM_MTRR_VARIABLE | 1u << 8 | 1u << 10) /* fixed ranges, write combining */
 /* RDCL, IBRS_ALL, RSBA off, L1TF, SSB, MDS, PSCHANGE, TAA, SBDR, FBSDP, PSDP, BHI: not affected. */
-#define ARCH_CAP (1u | 2u | 8u | 16u | 32u | 64u | 256u | 1u << 13 | 1u << 14 | 1u << 15 | 1u << 20)
-#define SPEC_CTRL_MASK 0x7u
+#define ARCH_CAP	 (1u | 2u | 8u | 16u | 32u | 64u | 256u | 1u << 13 | 1u << 14 | 1u << 15 | 1u << 20)
+#define SPEC_CTRL_MASK	 0x7u
 #define MISC_ENABLE_MASK 0x400c51889ull
 
 static const uint16_t mtrr_fixed_msr[] = { 0x250, 0x258, 0x259, 0x268, 0x269, 0x26a,
@@ -52,7 +52,8 @@ static bool memory_types_valid(uint64_t types, bool pat)
 	return true;
 }
 
-/* -- MTRRs ------------------------------------------------------------------------------------------ */
+/* -- MTRRs
+ * ------------------------------------------------------------------------------------------ */
 
 static uint64_t *mtrr_slot(struct vcpu *v, uint32_t index)
 {
@@ -74,13 +75,14 @@ static bool mtrr_valid(uint32_t index, uint64_t value)
 	if (index < MSR_MTRR_VARIABLE + 2 * HVM_MTRR_VARIABLE) {
 		if (value >> 40)
 			return false;
-		return (index & 1) ? !(value & 0x7ff) :
-				     !(value & 0xf00) && memory_type_valid((uint8_t)value, false);
+		return (index & 1) ? !(value & 0x7ff)
+				   : !(value & 0xf00) && memory_type_valid((uint8_t)value, false);
 	}
 	return memory_types_valid(value, false);
 }
 
-/* -- the hypercall page ------------------------------------------------------------------------------ */
+/* -- the hypercall page
+ * ------------------------------------------------------------------------------ */
 
 #define XEN_HYPERCALLS	    64u
 #define XEN_HYPERCALL_BYTES 32u
@@ -127,7 +129,8 @@ bool hvm_hypercall(struct vcpu *v, uint64_t gpr[16])
 	return true;
 }
 
-/* -- the registers ----------------------------------------------------------------------------------- */
+/* -- the registers
+ * ----------------------------------------------------------------------------------- */
 
 static bool msr_is_vlapic(uint32_t index)
 {

@@ -81,8 +81,7 @@ static void vcpu_serve(struct vcpu *v)
 		vlapic_reset(v, true);
 		ops->vcpu_reset(v, true);
 		v->reinject = (struct hvm_event){ 0 };
-		__atomic_store_n(&v->activity,
-				 v->id ? HVM_ACTIVITY_WAIT_SIPI : HVM_ACTIVITY_RUN,
+		__atomic_store_n(&v->activity, v->id ? HVM_ACTIVITY_WAIT_SIPI : HVM_ACTIVITY_RUN,
 				 __ATOMIC_SEQ_CST);
 	}
 	if ((r & HVM_REQ_SIPI) &&
@@ -105,8 +104,7 @@ static bool vcpu_may_run(struct vcpu *v)
 
 static int vcpu_exit(struct vcpu *v, struct hvm_exit *ret, enum hvm_exit_reason reason)
 {
-	*ret = (struct hvm_exit){ .reason = (uint32_t)reason,
-				  .rip = v->domain->ops->guest_rip(v) };
+	*ret = (struct hvm_exit){ .reason = (uint32_t)reason, .rip = v->domain->ops->guest_rip(v) };
 	return 0;
 }
 

@@ -74,7 +74,8 @@ int hvm_domain_reset(struct hvm_domain *d)
 	return domain_reset(d->core);
 }
 
-/* -- memory ----------------------------------------------------------------------------------------- */
+/* -- memory
+ * ----------------------------------------------------------------------------------------- */
 
 /* Vcpus may run: when this returns none of them uses what was there before. */
 int hvm_domain_map(struct hvm_domain *d, gpa_t gpa, uint64_t bytes, enum hvm_mem_type type,
@@ -84,8 +85,8 @@ int hvm_domain_map(struct hvm_domain *d, gpa_t gpa, uint64_t bytes, enum hvm_mem
 	int rc;
 
 	hvm_os_mutex_lock(&c->lock);
-	rc = type == HVM_MEM_MMIO ? p2m_unmap(&c->p2m, gpa, bytes) :
-				    p2m_map(&c->p2m, gpa, bytes, type, hva);
+	rc = type == HVM_MEM_MMIO ? p2m_unmap(&c->p2m, gpa, bytes)
+				  : p2m_map(&c->p2m, gpa, bytes, type, hva);
 	if (!rc)
 		c->ops->p2m_changed(c, gpa >> HVM_PAGE_SHIFT, bytes >> HVM_PAGE_SHIFT);
 	hvm_os_mutex_unlock(&c->lock);
@@ -138,7 +139,8 @@ void hvm_dirty_log_stop(struct hvm_domain *d)
 	lib_dirty_log_changed(d->core);
 }
 
-/* -- interrupts and devices ------------------------------------------------------------------------- */
+/* -- interrupts and devices
+ * ------------------------------------------------------------------------- */
 
 int hvm_irq_set(struct hvm_domain *d, unsigned int gsi, bool level)
 {
@@ -197,7 +199,8 @@ bool hvm_bufioreq_pop(struct hvm_domain *d, struct hvm_bufioreq *ret)
 	return bufioreq_pop(d->core, ret);
 }
 
-/* -- vcpus -------------------------------------------------------------------------------------------- */
+/* -- vcpus
+ * -------------------------------------------------------------------------------------------- */
 
 struct hvm_vcpu *hvm_domain_vcpu(struct hvm_domain *d, unsigned int index)
 {
@@ -258,7 +261,8 @@ size_t hvm_vcpu_stats(struct hvm_vcpu *v, uint64_t *ret, size_t max)
 	return count;
 }
 
-/* -- time and state ----------------------------------------------------------------------------------- */
+/* -- time and state
+ * ----------------------------------------------------------------------------------- */
 
 void hvm_domain_pause_time(struct hvm_domain *d)
 {

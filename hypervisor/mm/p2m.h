@@ -53,7 +53,8 @@ struct domain;
 
 int p2m_init(struct p2m *p);
 void p2m_fini(struct p2m *p);
-/* p2m_map/unmap - as hvm_domain_map(); caller holds the domain's lock and then calls p2m_changed. */
+/* p2m_map/unmap - as hvm_domain_map(); caller holds the domain's lock and then calls p2m_changed.
+ */
 int p2m_map(struct p2m *p, gpa_t gpa, uint64_t bytes, enum hvm_mem_type type, void *hva);
 int p2m_unmap(struct p2m *p, gpa_t gpa, uint64_t bytes);
 /* p2m_lookup - the range that holds @gpa, or NULL (MMIO). Lock-free; binary search. */
@@ -70,14 +71,15 @@ static inline uint8_t *p2m_range_flags(const struct p2m_range *r, gpa_t gpa)
 	return r->page_flags + ((gpa - r->gpa) >> HVM_PAGE_SHIFT);
 }
 
-/* p2m_copy_from/to - guest memory in and out by gpa, across pages. -HVM_EFAULT: not RAM (ROM: read). */
+/* p2m_copy_from/to - guest memory in and out by gpa, across pages. -HVM_EFAULT: not RAM (ROM:
+ * read). */
 int p2m_copy_from(const struct p2m *p, gpa_t gpa, void *buf, size_t bytes);
 int p2m_copy_to(const struct p2m *p, gpa_t gpa, const void *buf, size_t bytes);
 
 /*
  * -- dirty.c: the pieces of hvm_dirty_log_*. After start and after each sync the caller invokes the
- * vendor's dirty_log_changed, which returns once no vcpu can write unseen; only then may it read the
- * pages that the bitmap names.
+ * vendor's dirty_log_changed, which returns once no vcpu can write unseen; only then may it read
+ * the pages that the bitmap names.
  */
 void p2m_dirty_start(struct p2m *p);
 void p2m_dirty_stop(struct p2m *p);

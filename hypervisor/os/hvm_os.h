@@ -21,7 +21,8 @@ void hvm_os_free(void *p);
 void *hvm_os_alloc_pages(size_t bytes);
 void hvm_os_free_pages(void *p, size_t bytes);
 
-/* -- locks. A mutex may sleep; never taken from a timer callback. A spin lock may be. ------------ */
+/* -- locks. A mutex may sleep; never taken from a timer callback. A spin lock may be. ------------
+ */
 struct hvm_os_mutex {
 	_Alignas(8) uint8_t opaque[64];
 };
@@ -47,7 +48,8 @@ uint64_t hvm_os_wall_s(void);
 uint64_t hvm_os_rdtsc(void);
 uint64_t hvm_os_tsc_khz(void);
 
-/* -- timers: one-shot; the callback runs on a timer thread (or in softirq), without any lock. ---- */
+/* -- timers: one-shot; the callback runs on a timer thread (or in softirq), without any lock. ----
+ */
 struct hvm_os_timer;
 typedef void (*hvm_os_timer_fn)(void *arg);
 /* NULL: no memory. */
@@ -59,7 +61,8 @@ void hvm_os_timer_arm(struct hvm_os_timer *t, uint64_t deadline_ns);
 /* Does not wait for a running callback: a callback must re-check its device under its lock. */
 void hvm_os_timer_cancel(struct hvm_os_timer *t);
 
-/* -- sleeping vcpus ------------------------------------------------------------------------------ */
+/* -- sleeping vcpus ------------------------------------------------------------------------------
+ */
 struct hvm_os_waiter {
 	_Alignas(8) uint8_t opaque[128];
 };
@@ -71,9 +74,15 @@ void hvm_os_waiter_wake(struct hvm_os_waiter *w);
 /* Give the CPU away once, while spinning for another vcpu. */
 void hvm_os_yield(void);
 
-/* -- to the caller -------------------------------------------------------------------------------- */
+/* -- to the caller --------------------------------------------------------------------------------
+ */
 void hvm_os_eventfd_signal(int fd);
-enum hvm_log_level { HVM_LOG_DEBUG, HVM_LOG_INFO, HVM_LOG_WARN, HVM_LOG_ERROR };
+enum hvm_log_level {
+	HVM_LOG_DEBUG,
+	HVM_LOG_INFO,
+	HVM_LOG_WARN,
+	HVM_LOG_ERROR
+};
 void hvm_os_log(enum hvm_log_level level, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 /* As snprintf: returns the length that was wanted. */

@@ -84,7 +84,8 @@ static int soft_abort(struct soft_vcpu *sv, const struct x86_insn *i, struct hvm
 	case X86_STOP_SHUTDOWN: return soft_exit(sv, ret, HVM_EXIT_SHUTDOWN);
 	case X86_STOP_CRASH: return -HVM_EIO;
 	case X86_STOP_RETRY:
-		/* Elements of a repeated string operation are done and will not be asked for again. */
+		/* Elements of a repeated string operation are done and will not be asked for again.
+		 */
 		if (sv->io_retry) {
 			sv->io_retry = false;
 			hvm_io_retire(sv->vcpu);

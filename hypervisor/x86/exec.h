@@ -37,20 +37,23 @@ struct x86_exec_table {
 };
 
 /* Each exec_*.c ends with one of these. */
-extern const struct x86_exec_table x86_exec_alu;    /* exec_alu.c: arithmetic, logic */
-extern const struct x86_exec_table x86_exec_shift;  /* exec_shift.c: shifts, rotates, bit operations */
+extern const struct x86_exec_table x86_exec_alu; /* exec_alu.c: arithmetic, logic */
+extern const struct x86_exec_table
+	x86_exec_shift; /* exec_shift.c: shifts, rotates, bit operations */
 extern const struct x86_exec_table x86_exec_move;   /* exec_move.c: MOV family, exchange, stack */
 extern const struct x86_exec_table x86_exec_branch; /* exec_branch.c: near control flow */
 extern const struct x86_exec_table x86_exec_string; /* exec_string.c: string operations, IN/OUT */
 extern const struct x86_exec_table x86_exec_far;    /* exec_far.c: far transfers, INT, IRET */
-extern const struct x86_exec_table x86_exec_seg;    /* exec_seg.c: segment and descriptor instructions */
-extern const struct x86_exec_table x86_exec_sys;    /* exec_sys.c: CR, DR, MSR, CPUID, SYSCALL, HLT ... */
-extern const struct x86_exec_table x86_exec_x87;    /* exec_x87.c, exec_x87_*.c */
-extern const struct x86_exec_table x86_exec_fpstate; /* exec_fpstate.c: FXSAVE, XSAVE, MXCSR */
+extern const struct x86_exec_table
+	x86_exec_seg; /* exec_seg.c: segment and descriptor instructions */
+extern const struct x86_exec_table
+	x86_exec_sys; /* exec_sys.c: CR, DR, MSR, CPUID, SYSCALL, HLT ... */
+extern const struct x86_exec_table x86_exec_x87;      /* exec_x87.c, exec_x87_*.c */
+extern const struct x86_exec_table x86_exec_fpstate;  /* exec_fpstate.c: FXSAVE, XSAVE, MXCSR */
 extern const struct x86_exec_table x86_exec_sse_move; /* exec_sse_move.c */
-extern const struct x86_exec_table x86_exec_sse_fp; /* exec_sse_fp.c */
-extern const struct x86_exec_table x86_exec_sse_int; /* exec_sse_int.c, MMX too */
-extern const struct x86_exec_table x86_exec_sse4;   /* exec_sse4.c: SSSE3, SSE4.1, SSE4.2 */
+extern const struct x86_exec_table x86_exec_sse_fp;   /* exec_sse_fp.c */
+extern const struct x86_exec_table x86_exec_sse_int;  /* exec_sse_int.c, MMX too */
+extern const struct x86_exec_table x86_exec_sse4;     /* exec_sse4.c: SSSE3, SSE4.1, SSE4.2 */
 
 /* x86_exec_init - build the lookup. Call once before any bind; idempotent. -HVM_ENOMEM. */
 int x86_exec_init(void);
@@ -79,7 +82,8 @@ static inline gva_t x86_ea_base64(const struct x86_cpu *c, const struct x86_insn
  */
 bool x86_check_io(struct x86_cpu *c, uint16_t port, unsigned int size);
 
-/* -- exec_mode.c: what the processor derives from its registers --------------------------------- */
+/* -- exec_mode.c: what the processor derives from its registers ---------------------------------
+ */
 
 /* Power-on or INIT state. @init: keep what INIT keeps. Source: Intel SDM Vol 3A 9.1.1. */
 void x86_cpu_reset(struct x86_cpu *c, bool init);
@@ -113,22 +117,25 @@ static inline bool x86_wants_single_step(const struct x86_cpu *c)
 	return (c->rflags_rest & X86_EFL_TF) || (c->dr7 & 0xff);
 }
 
-/* -- exec_seg.c ------------------------------------------------------------------------------------ */
+/* -- exec_seg.c
+ * ------------------------------------------------------------------------------------ */
 
 /* Load a data segment register (ES, SS, DS, FS, GS) as MOV does. X86_NEXT or X86_ABORT. */
 int x86_load_seg(struct x86_cpu *c, unsigned int seg, uint16_t sel);
 /* Fetch the 8 bytes of a descriptor; X86_ABORT with #GP(sel) (or @vector) beyond the table. */
 int x86_fetch_descriptor(struct x86_cpu *c, uint16_t sel, enum x86_vector vector, uint64_t *ret);
 
-/* -- stack, shared by exec_move, exec_branch and exec_far ----------------------------------------- */
+/* -- stack, shared by exec_move, exec_branch and exec_far -----------------------------------------
+ */
 
 /* Stack pointer cut to the stack's address size, and written back so. */
 static inline uint64_t x86_get_sp(const struct x86_cpu *c)
 {
 	unsigned int s = (c->mode & X86_MODE_SS_MASK) >> X86_MODE_SS_SHIFT;
 
-	return s == 3 ? c->gpr[X86_RSP] :
-	       s == 2 ? (uint32_t)c->gpr[X86_RSP] : (uint16_t)c->gpr[X86_RSP];
+	return s == 3	? c->gpr[X86_RSP]
+	       : s == 2 ? (uint32_t)c->gpr[X86_RSP]
+			: (uint16_t)c->gpr[X86_RSP];
 }
 
 static inline void x86_set_sp(struct x86_cpu *c, uint64_t sp)

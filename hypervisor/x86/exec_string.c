@@ -163,8 +163,8 @@ int x86_str_run(struct x86_cpu *c, const struct x86_insn *i, x86_str_many_fn man
 			return X86_BRANCH;
 		}
 		/*
-		 * After an element that may have been a device's, start anew: what ioemu served for it
-		 * is not to answer the next one.
+		 * After an element that may have been a device's, start anew: what ioemu served for
+		 * it is not to answer the next one.
 		 */
 		if (n && (single || __atomic_load_n(&c->exit_req, __ATOMIC_RELAXED))) {
 			c->stop = X86_STOP_RETRY;

@@ -11,10 +11,10 @@
 #include "env.h"
 
 /*
- * Slow paths. The access has CPL's rights (c->tlb context). On false/NULL with a fault the exception
- * is in c->exc, with X86_STOP_* in c->stop: the handler returns X86_ABORT.
- * load/store do everything (any size to 64 bytes, crossing pages, MMIO; a store that crosses a page
- * writes nothing when the second page faults).
+ * Slow paths. The access has CPL's rights (c->tlb context). On false/NULL with a fault the
+ * exception is in c->exc, with X86_STOP_* in c->stop: the handler returns X86_ABORT. load/store do
+ * everything (any size to 64 bytes, crossing pages, MMIO; a store that crosses a page writes
+ * nothing when the second page faults).
  */
 bool x86_load_slow(struct x86_cpu *c, gva_t gva, void *buf, unsigned int size);
 bool x86_store_slow(struct x86_cpu *c, gva_t gva, const void *buf, unsigned int size);
@@ -30,7 +30,8 @@ bool x86_probe_r(struct x86_cpu *c, gva_t gva, unsigned int size);
  */
 void *x86_ptr_w_slow(struct x86_cpu *c, gva_t gva, unsigned int size, bool *ret_fault);
 const void *x86_ptr_r_slow(struct x86_cpu *c, gva_t gva, unsigned int size, bool *ret_fault);
-/* A locked access that cannot be done on a host pointer: keeps other vcpus' locked slow paths out. */
+/* A locked access that cannot be done on a host pointer: keeps other vcpus' locked slow paths out.
+ */
 void x86_bus_lock(struct x86_cpu *c);
 void x86_bus_unlock(struct x86_cpu *c);
 
@@ -41,7 +42,8 @@ void x86_bus_unlock(struct x86_cpu *c);
 bool x86_sys_load(struct x86_cpu *c, gva_t gva, void *buf, unsigned int size);
 bool x86_sys_store(struct x86_cpu *c, gva_t gva, const void *buf, unsigned int size);
 bool x86_load_as(struct x86_cpu *c, unsigned int cpl, gva_t gva, void *buf, unsigned int size);
-bool x86_store_as(struct x86_cpu *c, unsigned int cpl, gva_t gva, const void *buf, unsigned int size);
+bool x86_store_as(struct x86_cpu *c, unsigned int cpl, gva_t gva, const void *buf,
+		  unsigned int size);
 /* Will stores of [gva, gva+size) at this cpl succeed? Raises what they would raise. */
 bool x86_probe_w_as(struct x86_cpu *c, unsigned int cpl, gva_t gva, unsigned int size);
 
@@ -98,7 +100,8 @@ X86_DEFINE_ACCESS(16)
 X86_DEFINE_ACCESS(32)
 X86_DEFINE_ACCESS(64)
 
-/* -- effective addresses ------------------------------------------------------------------------- */
+/* -- effective addresses -------------------------------------------------------------------------
+ */
 
 /*
  * Segmented address to linear, with limit, type and canonical checks, for an access of @size bytes.
@@ -138,8 +141,8 @@ static inline bool x86_linear(struct x86_cpu *c, unsigned int seg, uint64_t off,
 }
 
 /* Linear address of the memory operand of @i for an access of @size bytes. */
-static inline bool x86_ea(struct x86_cpu *c, const struct x86_insn *i, unsigned int size, bool write,
-			  gva_t *ret)
+static inline bool x86_ea(struct x86_cpu *c, const struct x86_insn *i, unsigned int size,
+			  bool write, gva_t *ret)
 {
 	return x86_linear(c, i->seg, x86_ea_offset(c, i), size, write, ret);
 }

@@ -100,7 +100,8 @@ int hvm_irq_set(struct hvm_domain *d, unsigned int gsi, bool level);
 int hvm_msi_send(struct hvm_domain *d, uint64_t address, uint32_t data);
 /* hvm_nmi_send - NMI to every vcpu (the front panel's button). */
 int hvm_nmi_send(struct hvm_domain *d);
-/* hvm_cmos_write - CMOS byte as firmware set-up leaves it (memory sizes, boot order). index 14-127. */
+/* hvm_cmos_write - CMOS byte as firmware set-up leaves it (memory sizes, boot order). index 14-127.
+ */
 int hvm_cmos_write(struct hvm_domain *d, unsigned int index, uint8_t value);
 
 /* Writes of this size to this address batch on the buffered ring instead of stopping the vcpu. */

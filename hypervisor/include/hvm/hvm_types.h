@@ -22,12 +22,11 @@ typedef uint64_t gfn_t; /* guest frame number, gpa >> 12 */
 
 #define HVM_MAX_VCPUS 16
 
-#define HVM_BIT(n)	  (1ull << (n))
-#define HVM_ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define hvm_likely(x)	  __builtin_expect(!!(x), 1)
-#define hvm_unlikely(x)	  __builtin_expect(!!(x), 0)
-#define hvm_container_of(ptr, type, member) \
-	((type *)((char *)(ptr) - offsetof(type, member)))
+#define HVM_BIT(n)			    (1ull << (n))
+#define HVM_ARRAY_SIZE(a)		    (sizeof(a) / sizeof((a)[0]))
+#define hvm_likely(x)			    __builtin_expect(!!(x), 1)
+#define hvm_unlikely(x)			    __builtin_expect(!!(x), 0)
+#define hvm_container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
 #ifndef HVM_EINVAL
 /* Error numbers as Linux has them, so that the core needs no errno.h. Returned negative. */

@@ -59,8 +59,9 @@ __asm__(".text\n"
 	".global native_run\n	.global native_back\n");
 
 /*
- * The slow paths, for accesses that cross a page: guest and host addresses are the same here and all
- * of the buffer is mapped. All of mem.h is defined, so that soft/tlb.c stays out of the program.
+ * The slow paths, for accesses that cross a page: guest and host addresses are the same here and
+ * all of the buffer is mapped. All of mem.h is defined, so that soft/tlb.c stays out of the
+ * program.
  */
 static bool slow_copy(void *to, const void *from, unsigned int size)
 {
