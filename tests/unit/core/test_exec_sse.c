@@ -39,13 +39,8 @@ enum control {
 
 static void random_control(struct native_state *s, enum control control)
 {
-	if (control == CONTROL_DEFAULT)
-		return;
-	/* rounding, FTZ, DAZ, sticky flags */
-	s->mxcsr |= (uint32_t)native_random() & 0xe07f;
-	if (control == CONTROL_MASKED)
-		return;
-	s->mxcsr &= (uint32_t)native_random() | 0xffffe07f;
+	if (control != CONTROL_DEFAULT)
+		native_random_sse_control(s, control == CONTROL_ANY);
 }
 
 static unsigned int random_reg(void)

@@ -28,17 +28,8 @@ enum control {
 
 static void random_control(struct native_state *s, enum control control)
 {
-	if (control == CONTROL_DEFAULT)
-		return;
-	s->fcw = (uint16_t)(native_random() & 0xf00) | 0x7f;
-	s->fsw |= (uint16_t)(native_random() & native_random() & 0x3f);
-	if (control == CONTROL_MASKED)
-		return;
-	s->fcw &= (uint16_t)(native_random() | 0xff40);
-	if (native_pick(4))
-		s->fsw &= (uint16_t) ~(~s->fcw & 0x3f);
-	if (s->fsw & ~s->fcw & 0x3f)
-		s->fsw |= 0x8080;
+	if (control != CONTROL_DEFAULT)
+		native_random_x87_control(s, control == CONTROL_ANY);
 }
 
 static void try_encoding(const uint8_t *insn, enum control control, unsigned int rounds)
