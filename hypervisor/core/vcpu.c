@@ -67,7 +67,7 @@ void hvm_vcpu_request(struct vcpu *v, uint32_t request)
 	__atomic_fetch_or(&v->requests, request, __ATOMIC_SEQ_CST);
 	if (v->vendor)
 		v->domain->ops->kick(v);
-	v->stats.kicks++;
+	__atomic_fetch_add(&v->stats.kicks, 1, __ATOMIC_RELAXED);
 	hvm_os_waiter_wake(&v->waiter);
 }
 
