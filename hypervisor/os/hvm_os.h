@@ -93,6 +93,28 @@ int hvm_os_vformat(char *buf, size_t bytes, const char *fmt, __builtin_va_list a
 /* Our own invariant is broken and going on could corrupt the host. Does not return. */
 void hvm_os_bug(const char *file, int line, const char *what) __attribute__((noreturn));
 
+/*
+ * -- what vmx and svm need of a kernel; os/posix has none of it, and nothing outside them asks. -----
+ * Between pin and unpin the thread stays on its CPU and does not sleep.
+ */
+hpa_t hvm_os_hva_to_hpa(const void *hva);
+void hvm_os_pin(void);
+void hvm_os_unpin(void);
+unsigned int hvm_os_cpu(void);
+void hvm_os_irq_disable(void);
+void hvm_os_irq_enable(void);
+/* The host's FPU state is put away, the guest's may be loaded; end puts the host's back. Pinned. */
+void hvm_os_fpu_begin(void);
+void hvm_os_fpu_end(void);
+/* Run @fn on every CPU that is on, and on each that comes later; off on those that go. 0 or the
+ * first error, then no CPU has it on. */
+int hvm_os_on_each_cpu(int (*on)(void *arg), void (*off)(void *arg), void *arg);
+void hvm_os_off_each_cpu(void);
+/* Interrupt @cpu so that it leaves guest mode. */
+void hvm_os_cpu_kick(unsigned int cpu);
+/* The host wants this thread to leave guest mode: a signal, or another task's turn. */
+bool hvm_os_must_leave(void);
+
 #define hvm_bug(what) hvm_os_bug(__FILE__, __LINE__, what)
 
 #endif
