@@ -14,6 +14,7 @@ enum hvm_exit_reason {
 	HVM_EXIT_BUFIOREQ, /* the buffered ring is to be drained, nothing else */
 	HVM_EXIT_SHUTDOWN, /* triple fault: the domain asks for a reset */
 	HVM_EXIT_CRASH,	   /* the domain was crashed; hvm_domain_crash_reason() says why */
+	HVM_EXIT_EMULATE,  /* internal to libhvm: the instruction at rip is run in user space */
 	HVM_EXIT_COUNT,
 };
 
