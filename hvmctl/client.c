@@ -130,7 +130,8 @@ int client_request(const char *method, const char *path, const char *body, struc
 	return EXIT_UNREACHABLE;
 }
 
-static void show_problem(const struct answer *a)
+/** The problem document of a refusal, or the bare status, on stderr. */
+void client_problem(const struct answer *a)
 {
 	json_t *j = answer_json(a), *e;
 	const char *code = json_string_value(json_object_get(j, "code"));
@@ -161,7 +162,7 @@ int client_call(const char *method, const char *path, const char *body, struct a
 
 	if (rc != EXIT_DONE || a->status < 400)
 		return rc;
-	show_problem(a);
+	client_problem(a);
 	answer_free(a);
 	return EXIT_REFUSED;
 }

@@ -30,11 +30,15 @@ extern long opt_timeout_s;
 void complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int client_request(const char *method, const char *path, const char *body, struct answer *a);
 int client_call(const char *method, const char *path, const char *body, struct answer *a);
+void client_problem(const struct answer *a);
 json_t *answer_json(const struct answer *a);
 void answer_free(struct answer *a);
 int domain_url(const char *name, const char *tail, char *out, size_t len);
 
 /* console.c */
 int console_show(const char *name, bool follow);
+
+/* terminal.c */
+int terminal_attach(const char *name);
 
 #endif

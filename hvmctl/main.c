@@ -17,7 +17,7 @@
 
 const char *opt_socket = SOCKET_DEFAULT, *opt_url, *opt_token;
 long opt_timeout_s = TIMEOUT_S_DEFAULT;
-static bool opt_follow;
+static bool opt_follow, opt_interactive;
 
 struct command {
 	const char *name, *args, *help;
@@ -204,7 +204,7 @@ static int cmd_send_key(const struct command *c, char **args)
 static int cmd_console(const struct command *c, char **args)
 {
 	(void)c;
-	return console_show(args[0], opt_follow);
+	return opt_interactive ? terminal_attach(args[0]) : console_show(args[0], opt_follow);
 }
 
 static int write_file(const char *path, const struct answer *a)
@@ -250,7 +250,7 @@ static const struct command commands[] = {
 	{ "resume",     "DOMAIN",        "let them run again",                        1, 1, cmd_action },
 	{ "nmi",        "DOMAIN",        "send a non-maskable interrupt",             1, 1, cmd_action },
 	{ "send-key",   "DOMAIN KEY...", "press keys together: ctrl alt delete",      2, 9, cmd_send_key },
-	{ "console",    "[-f] DOMAIN",   "what it printed; -f: until it ends",        1, 1, cmd_console },
+	{ "console",    "[-f|-i] DOMAIN", "what it printed; -f: until it ends; -i: its serial port here, Ctrl-] leaves", 1, 1, cmd_console },
 	{ "screenshot", "DOMAIN FILE|-", "its screen as PNG",                         2, 2, cmd_screenshot },
 	{ "host",       "",              "engines, processors, memory, limits",       0, 0, cmd_host },
 };
@@ -262,7 +262,7 @@ static int usage(FILE *to, int rc)
 	      "              [--timeout SECONDS] COMMAND\n\n",
 	      to);
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
-		fprintf(to, "  %-10s %-14s %s\n", commands[i].name, commands[i].args,
+		fprintf(to, "  %-10s %-15s %s\n", commands[i].name, commands[i].args,
 			commands[i].help);
 	fputs("\nHVM_SOCKET, HVM_URL and HVM_TOKEN stand for the options; without any of them it is\n" SOCKET_DEFAULT
 	      ". --timeout: how long an action may take (60).\n"
@@ -304,15 +304,20 @@ static bool set_timeout(const char *arg)
 static int parse_options(int argc, char **argv)
 {
 	static const struct option longs[] = {
-		{ "socket", 1, NULL, 's' },  { "url", 1, NULL, 'u' },
-		{ "token", 1, NULL, 't' },   { "token-file", 1, NULL, 'T' },
-		{ "timeout", 1, NULL, 'w' }, { "follow", 0, NULL, 'f' },
-		{ "help", 0, NULL, 'h' },    { 0 },
+		{ "socket", 1, NULL, 's' },
+		{ "url", 1, NULL, 'u' },
+		{ "token", 1, NULL, 't' },
+		{ "token-file", 1, NULL, 'T' },
+		{ "timeout", 1, NULL, 'w' },
+		{ "follow", 0, NULL, 'f' },
+		{ "interactive", 0, NULL, 'i' },
+		{ "help", 0, NULL, 'h' },
+		{ 0 },
 	};
 	const char *path = NULL;
 	int c;
 
-	while ((c = getopt_long(argc, argv, "fh", longs, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "fhi", longs, NULL)) != -1) {
 		if (c == 's')
 			opt_socket = optarg, opt_url = NULL;
 		else if (c == 'u')
@@ -323,6 +328,8 @@ static int parse_options(int argc, char **argv)
 			path = optarg;
 		else if (c == 'f')
 			opt_follow = true;
+		else if (c == 'i')
+			opt_interactive = true;
 		else if (c == 'h')
 			return usage(stdout, EXIT_DONE);
 		else if (c != 'w' || !set_timeout(optarg))
@@ -352,7 +359,9 @@ int main(int argc, char **argv)
 
 		if (strcmp(c->name, argv[optind]))
 			continue;
-		if (n < c->min || n > c->max || (opt_follow && c->run != cmd_console)) {
+		if (n < c->min || n > c->max ||
+		    ((opt_follow || opt_interactive) && c->run != cmd_console) ||
+		    (opt_follow && opt_interactive)) {
 			fprintf(stderr, "usage: hvmctl %s %s\n", c->name, c->args);
 			return EXIT_USAGE;
 		}

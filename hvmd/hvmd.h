@@ -43,6 +43,7 @@ enum dom_state {
 };
 
 struct vm;
+struct bridge;
 
 struct domain {
 	struct domain *next;
@@ -78,6 +79,8 @@ struct request {
 	size_t body_len;
 	bool too_large, ran, suspended;
 	bool tcp; /* came over TCP: needs the token */
+	bool http11;
+	struct bridge *bridge; /* until the upgrade to a websocket is through */
 	struct MHD_Response *response;
 	unsigned status;
 	struct request *next_waiter; /* while it waits for an operation */
@@ -123,11 +126,22 @@ void reply_problem(struct request *rq, struct problem *p);
 void reply_header(struct request *rq, const char *name, const char *value);
 void reply_operation(struct request *rq, const char *id);
 void request_resume(struct request *rq);
+void http_kick(bool tcp);
 const char *request_header(const struct request *rq, const char *name);
 const char *request_query(const struct request *rq, const char *name);
 void waiters_wake(const char *op);
 
+/* http/console_bridge.c */
+struct bridge *bridge_create(const struct domain *d, bool tcp, struct problem *p);
+void bridge_set_tail(struct bridge *b, char *tail, size_t len);
+void bridge_upgraded(void *cls, struct MHD_Connection *conn, void *con_cls, const char *extra,
+		     size_t extra_len, MHD_socket sock, struct MHD_UpgradeResponseHandle *urh);
+void bridge_abandon(struct bridge *b);
+void bridges_close(void);
+
 /* http/routes.c, api_*.c */
+char *file_tail(const char *path, size_t max, size_t *len);
+struct domain *request_domain(struct request *rq, const char *id);
 void route(struct request *rq);
 void routes_print(FILE *to);
 void api_domains_list(struct request *rq, const char *id);

@@ -1,23 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * /v1/domains: definitions, actions, console text, screenshots. Every check comes before the first
+ * /v1/domains: definitions, actions, screenshots. Every check comes before the first
  * change, so a refused request changes nothing.
  */
 #include "hvmd.h"
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#define CONSOLE_KIB_DEFAULT 64
-#define CONSOLE_KIB_MAX	    1024
-#define IMAGE_MAX	    (16u << 20)
+#define IMAGE_MAX (16u << 20)
 
-static struct domain *find(struct request *rq, const char *id)
+/** The domain that the path names; NULL when there is none, which is then the answer. */
+struct domain *request_domain(struct request *rq, const char *id)
 {
 	struct domain *d = domain_find(id);
 	struct problem p = { 0 };
@@ -135,7 +131,7 @@ void api_domains_create(struct request *rq, const char *id)
 /** GET /v1/domains/{id} */
 void api_domain_get(struct request *rq, const char *id)
 {
-	struct domain *d = find(rq, id);
+	struct domain *d = request_domain(rq, id);
 
 	if (d)
 		reply_domain(rq, 200, d);
@@ -175,7 +171,7 @@ static void replace(struct domain *d, json_t *def, struct problem *p)
 static void change(struct request *rq, const char *id, bool patch)
 {
 	struct problem p = { 0 };
-	struct domain *d = find(rq, id);
+	struct domain *d = request_domain(rq, id);
 	json_t *in, *merged, *def;
 
 	if (!d)
@@ -226,7 +222,7 @@ static void remove_rundir(const struct domain *d)
 void api_domain_delete(struct request *rq, const char *id)
 {
 	struct problem p = { 0 };
-	struct domain *d = find(rq, id), **pp = &hvmd.domains;
+	struct domain *d = request_domain(rq, id), **pp = &hvmd.domains;
 
 	if (!d)
 		return;
@@ -252,7 +248,7 @@ void api_domain_delete(struct request *rq, const char *id)
 void api_domain_action(struct request *rq, const char *id, const char *action)
 {
 	struct problem p = { 0 };
-	struct domain *d = find(rq, id);
+	struct domain *d = request_domain(rq, id);
 	bool keys = !strcmp(action, "send-key");
 	json_t *params = NULL, *v;
 	char op[UUID_LEN] = "";
@@ -285,51 +281,6 @@ void api_domain_action(struct request *rq, const char *id, const char *action)
 		reply_operation(rq, op);
 }
 
-static char *read_tail(const char *path, size_t max, size_t *len)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	char *buf = NULL;
-	struct stat sb;
-	ssize_t n;
-
-	*len = 0;
-	if (fd < 0)
-		return NULL;
-	if (!fstat(fd, &sb) && S_ISREG(sb.st_mode)) {
-		size_t size = (size_t)sb.st_size < max ? (size_t)sb.st_size : max;
-
-		buf = malloc(size + 1);
-		n = buf ? pread(fd, buf, size, sb.st_size - (off_t)size) : -1;
-		*len = n > 0 ? (size_t)n : 0;
-	}
-	close(fd);
-	return buf;
-}
-
-/** GET /v1/domains/{id}/console?tail_kib= */
-void api_domain_console(struct request *rq, const char *id)
-{
-	struct problem p = { 0 };
-	struct domain *d = find(rq, id);
-	const char *q = request_query(rq, "tail_kib");
-	char path[HVMD_PATH_MAX + 64], *text, *end = NULL;
-	long kib = q ? strtol(q, &end, 10) : CONSOLE_KIB_DEFAULT;
-	size_t len;
-
-	if (!d)
-		return;
-	if (kib < 1 || kib > CONSOLE_KIB_MAX || (end && *end)) {
-		problem_set(&p, 422, "out-of-range", "tail_kib is \"%.32s\"; it must be 1 to %d", q,
-			    CONSOLE_KIB_MAX);
-		reply_problem(rq, &p);
-		return;
-	}
-	rundir_path(d, "console.log", path, sizeof(path));
-	text = read_tail(path, (size_t)kib << 10, &len);
-	reply_text(rq, 200, "text/plain; charset=utf-8", text ? text : "", len);
-	free(text);
-}
-
 static void on_screenshot(struct domain *d, void *arg, json_t *result, const char *code,
 			  const char *detail)
 {
@@ -341,7 +292,7 @@ static void on_screenshot(struct domain *d, void *arg, json_t *result, const cha
 	(void)result;
 	rundir_path(d, "screenshot.png", path, sizeof(path));
 	if (!code)
-		png = read_tail(path, IMAGE_MAX, &len);
+		png = file_tail(path, IMAGE_MAX, &len);
 	unlink(path);
 	if (code)
 		problem_set(&p,
@@ -370,7 +321,7 @@ void api_screenshots_abandon(void)
 void api_domain_screenshot(struct request *rq, const char *id)
 {
 	struct problem p = { 0 };
-	struct domain *d = find(rq, id);
+	struct domain *d = request_domain(rq, id);
 	char path[HVMD_PATH_MAX + 64];
 	json_t *params;
 

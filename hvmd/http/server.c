@@ -2,7 +2,8 @@
 /*
  * libmicrohttpd inside the libuv loop: its epoll descriptor is one uv_poll, its next timeout one
  * uv_timer. One MHD daemon serves the Unix socket, a second loopback TCP (with a bearer token).
- * A request that must wait is suspended; request_resume() lets MHD call the handler again.
+ * A request that must wait is suspended; request_resume() lets MHD call the handler again. After an
+ * upgrade to a websocket the connection is a bridge's (console_bridge.c).
  */
 #include "hvmd.h"
 #include <arpa/inet.h>
@@ -182,15 +183,19 @@ static void run(struct listener *l)
 		uv_timer_stop(&l->timer);
 }
 
+/** Let MHD look at its connections soon: one of them was changed from outside. */
+void http_kick(bool tcp)
+{
+	uv_timer_start(&listeners[tcp].timer, on_timer, 0, 0);
+}
+
 /** The answer of a suspended request is there. */
 void request_resume(struct request *rq)
 {
-	struct listener *l = &listeners[rq->tcp];
-
 	if (!rq->suspended)
 		return;
 	MHD_resume_connection(rq->conn);
-	uv_timer_start(&l->timer, on_timer, 0, 0);
+	http_kick(rq->tcp);
 }
 
 /* Compare in a time that does not tell how much matched. */
@@ -250,7 +255,6 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *conn, const 
 	struct request *rq = *con_cls;
 	enum MHD_Result rc;
 
-	(void)version;
 	if (!rq) {
 		rq = calloc(1, sizeof(*rq));
 		if (!rq)
@@ -259,6 +263,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *conn, const 
 		rq->conn = conn;
 		rq->method = method;
 		rq->tcp = l->tcp;
+		rq->http11 = !strcmp(version, "HTTP/1.1");
 		rq->url = strdup(url);
 		return rq->url ? MHD_YES : MHD_NO;
 	}
@@ -297,6 +302,8 @@ static void on_completed(void *cls, struct MHD_Connection *conn, void **con_cls,
 			break;
 		}
 	}
+	if (rq->bridge)
+		bridge_abandon(rq->bridge);
 	if (rq->response)
 		MHD_destroy_response(rq->response);
 	free(rq->url);
@@ -308,12 +315,12 @@ static int listener_start(struct listener *l, int fd)
 {
 	const union MHD_DaemonInfo *info;
 
-	l->mhd = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0,
-				  NULL, NULL, on_request, l, MHD_OPTION_LISTEN_SOCKET, fd,
-				  MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
-				  MHD_OPTION_CONNECTION_LIMIT, 256u, MHD_OPTION_CONNECTION_TIMEOUT,
-				  60u, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)32768,
-				  MHD_OPTION_END);
+	l->mhd = MHD_start_daemon(
+		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE | MHD_USE_ERROR_LOG, 0,
+		NULL, NULL, on_request, l, MHD_OPTION_LISTEN_SOCKET, fd,
+		MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_CONNECTION_LIMIT, 256u,
+		MHD_OPTION_CONNECTION_TIMEOUT, 60u, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+		(size_t)32768, MHD_OPTION_END);
 	if (!l->mhd)
 		return -1;
 	info = MHD_get_daemon_info(l->mhd, MHD_DAEMON_INFO_EPOLL_FD);
@@ -384,6 +391,7 @@ void http_stop(void)
 	hvmd.quitting = true;
 	wake(NULL, true);
 	api_screenshots_abandon();
+	bridges_close();
 	for (int i = 0; i < 2; i++) {
 		if (!listeners[i].mhd)
 			continue;

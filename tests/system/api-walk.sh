@@ -165,6 +165,13 @@ walk PATCH $one /v1/domains/nobody 404 "${json[@]}" -d '{}'
 walk GET $one/console /v1/domains/walk/console 200
 walk GET $one/console '/v1/domains/walk/console?tail_kib=0' 422
 walk GET $one/console /v1/domains/nobody/console 404
+upgrade=(-H 'Connection: Upgrade' -H 'Upgrade: websocket')
+walk GET $one/console /v1/domains/walk/console 426 "${upgrade[@]}"
+check "426 names the version" grep -qi '^sec-websocket-version: 13' "$work/header"
+upgrade+=(-H 'Sec-WebSocket-Version: 13')
+walk GET $one/console /v1/domains/walk/console 400 "${upgrade[@]}" -H 'Sec-WebSocket-Key: short'
+walk GET $one/console /v1/domains/walk/console 409 "${upgrade[@]}" \
+	-H 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=='
 walk GET $one/screenshot /v1/domains/walk/screenshot 409
 walk GET $one/screenshot /v1/domains/nobody/screenshot 404
 for action in shutdown stop reboot reset pause resume nmi; do
