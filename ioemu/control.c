@@ -4,30 +4,28 @@
  */
 #include "control.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+char *control_dump(json_t *doc)
+{
+	char *text = json_dumps(doc, JSON_COMPACT), *line = NULL;
+
+	json_decref(doc);
+	if (text && asprintf(&line, "%s\n", text) < 0)
+		line = NULL;
+	free(text);
+	return line;
+}
 
 /* An answer as a line; takes the references of @id and @body. */
 static char *control_line(json_t *id, const char *key, json_t *body)
 {
 	json_t *answer = json_object();
-	char *text = NULL, *line = NULL;
-	size_t bytes;
-
 	json_object_set_new(answer, "id", id ? id : json_null());
 	json_object_set_new(answer, key, body);
-	text = json_dumps(answer, JSON_COMPACT);
-	json_decref(answer);
-	if (!text)
-		return NULL;
-	bytes = strlen(text);
-	line = realloc(text, bytes + 2);
-	if (!line) {
-		free(text);
-		return NULL;
-	}
-	memcpy(line + bytes, "\n", 2);
-	return line;
+	return control_dump(answer);
 }
 
 static char *control_error(json_t *id, const char *code, const char *detail)
@@ -51,7 +49,7 @@ char *control_answer(const struct control_method *methods, void *opaque, const c
 	id = json_incref(json_object_get(request, "id"));
 	method = json_string_value(json_object_get(request, "method"));
 	params = json_object_get(request, "params");
-	if (params && json_is_null(params))
+	if (json_is_null(params))
 		params = NULL;
 	if (!method || (params && !json_is_object(params))) {
 		answer = control_error(id, "malformed-request",

@@ -31,6 +31,9 @@ struct control_method {
 char *control_answer(const struct control_method *methods, void *opaque, const char *line,
 		     size_t bytes);
 
+/* control_dump - @doc as a line with its newline, from malloc(), or NULL; takes the reference. */
+char *control_dump(json_t *doc);
+
 struct control_server;
 
 /* control_server_create - listen on @path. 0 or -errno; free even then when @ret was set. */

@@ -215,22 +215,14 @@ int control_server_create(uv_loop_t *loop, const char *path, const struct contro
 
 void control_server_event(struct control_server *s, json_t *event)
 {
-	char *text = json_dumps(event, JSON_COMPACT);
+	char *line = control_dump(event);
 	struct control_client *client, *next;
-	size_t bytes = text ? strlen(text) : 0;
 
-	json_decref(event);
-	for (client = s->clients; text && client; client = next) {
-		char *line = malloc(bytes + 2);
-
+	for (client = s->clients; line && client; client = next) {
 		next = client->next;
-		if (!line)
-			break;
-		memcpy(line, text, bytes);
-		memcpy(line + bytes, "\n", 2);
-		control_client_send(client, line);
+		control_client_send(client, strdup(line));
 	}
-	free(text);
+	free(line);
 }
 
 static void control_shut_down(uv_shutdown_t *req, int status)

@@ -407,7 +407,7 @@ static void dec_immediate(struct dec *d, unsigned int imm)
 
 	switch (imm) {
 	case IMM_U8: i->imm = dec_byte(d); break;
-	case IMM_S8: i->imm = (int8_t)dec_byte(d); break;
+	case IMM_S8: i->imm = dec_take_signed(d, 1); break;
 	case IMM_U16: i->imm = (int64_t)dec_take(d, 2); break;
 	case IMM_Z: i->imm = dec_take_signed(d, i->osize == 1 ? 2 : 4); break;
 	case IMM_V: i->imm = dec_take_signed(d, 1u << i->osize); break;

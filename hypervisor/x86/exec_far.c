@@ -89,7 +89,7 @@ static int far_code(struct x86_cpu *c, struct far_run *r)
 {
 	unsigned int dpl = x86_ar_dpl(r->d.ar), rpl = r->sel & 3;
 	uint32_t error = r->sel & 0xfffcu;
-	struct x86_stack st;
+	struct x86_stack st = { .sp = 0 };
 	int err;
 
 	if (x86_ar_is_conforming(r->d.ar) ? dpl > c->cpl : dpl != c->cpl || rpl > c->cpl)

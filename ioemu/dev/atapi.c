@@ -130,6 +130,15 @@ static void atapi_request_sense(struct ide_channel *ch, const uint8_t *packet)
 	atapi_reply(ch, 18, allocated);
 }
 
+/* Text of a fixed length, padded with blanks and not terminated. */
+static void atapi_text(uint8_t *to, const char *text, size_t bytes)
+{
+	size_t i, n = strlen(text);
+
+	for (i = 0; i < bytes; i++)
+		to[i] = (uint8_t)(i < n ? text[i] : ' ');
+}
+
 static void atapi_inquiry(struct ide_channel *ch, const uint8_t *packet)
 {
 	uint8_t *b = ch->buffer;
@@ -144,9 +153,9 @@ static void atapi_inquiry(struct ide_channel *ch, const uint8_t *packet)
 	b[1] = 0x80; /* removable */
 	b[3] = 0x21; /* ATAPI, response format 1 */
 	b[4] = 31;
-	memcpy(b + 8, "HVM     ", 8);
-	memcpy(b + 16, "HVM CD-ROM      ", 16);
-	memcpy(b + 32, "1.0 ", 4);
+	atapi_text(b + 8, "HVM", 8);
+	atapi_text(b + 16, "HVM CD-ROM", 16);
+	atapi_text(b + 32, "1.0", 4);
 	atapi_reply(ch, 36, allocated);
 }
 

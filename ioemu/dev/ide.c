@@ -201,6 +201,27 @@ static void ide_select(struct ide_channel *ch, unsigned int index)
 	ch->selected = index;
 }
 
+static void ide_latch(uint8_t *reg, uint8_t *before, uint8_t value)
+{
+	*before = *reg;
+	*reg = value;
+}
+
+static void ide_write_latch(struct ide_drive *d, enum ide_register index, uint8_t value)
+{
+	struct ide_registers *r = &d->reg, *h = &d->hob;
+
+	switch (index) {
+	case IDE_ERROR_FEATURE: ide_latch(&r->feature, &h->feature, value); break;
+	case IDE_COUNT: ide_latch(&r->count, &h->count, value); break;
+	case IDE_LBA_LOW: ide_latch(&r->lba_low, &h->lba_low, value); break;
+	case IDE_LBA_MID: ide_latch(&r->lba_mid, &h->lba_mid, value); break;
+	case IDE_LBA_HIGH: ide_latch(&r->lba_high, &h->lba_high, value); break;
+	case IDE_DEVICE: d->device = value; break;
+	default: break;
+	}
+}
+
 /* Both drives latch what is written, as on the cable. */
 static void ide_write_register(struct ide_channel *ch, enum ide_register index, uint8_t value)
 {
@@ -215,26 +236,8 @@ static void ide_write_register(struct ide_channel *ch, enum ide_register index, 
 		return;
 	if (index == IDE_DEVICE)
 		ide_select(ch, value & IDE_DEVICE_DEV ? 1 : 0);
-	for (i = 0; i < 2; i++) {
-		struct ide_drive *d = &ch->drive[i];
-		uint8_t *const reg[] = {
-			[IDE_ERROR_FEATURE] = &d->reg.feature, [IDE_COUNT] = &d->reg.count,
-			[IDE_LBA_LOW] = &d->reg.lba_low,       [IDE_LBA_MID] = &d->reg.lba_mid,
-			[IDE_LBA_HIGH] = &d->reg.lba_high,
-		};
-		uint8_t *const hob[] = {
-			[IDE_ERROR_FEATURE] = &d->hob.feature, [IDE_COUNT] = &d->hob.count,
-			[IDE_LBA_LOW] = &d->hob.lba_low,       [IDE_LBA_MID] = &d->hob.lba_mid,
-			[IDE_LBA_HIGH] = &d->hob.lba_high,
-		};
-
-		if (index == IDE_DEVICE) {
-			d->device = value;
-		} else {
-			*hob[index] = *reg[index];
-			*reg[index] = value;
-		}
-	}
+	for (i = 0; i < 2; i++)
+		ide_write_latch(&ch->drive[i], index, value);
 }
 
 static uint64_t ide_command_read(void *opaque, uint64_t offset, unsigned int bytes)
