@@ -191,8 +191,12 @@ void hvm_cpuid(struct vcpu *v, const struct hvm_cpuid_state *s, uint32_t leaf, u
  */
 int hvm_msr_read(struct vcpu *v, uint32_t index, uint64_t *ret);
 int hvm_msr_write(struct vcpu *v, uint32_t index, uint64_t value);
-/* Xen-compatible hypercall for SeaBIOS; gpr: 16 registers, result in gpr[0]. False: #UD. */
-bool hvm_hypercall(struct vcpu *v, uint64_t gpr[16]);
+/*
+ * Xen-compatible hypercall for SeaBIOS; gpr: 16 registers, result in gpr[0]. False: #UD. Only
+ * firmware may call (CPL 0, paging off): its pointers are physical addresses, with which a user
+ * program or a careless kernel would write anywhere in the guest.
+ */
+bool hvm_hypercall(struct vcpu *v, unsigned int cpl, bool paging, uint64_t gpr[16]);
 
 /* -- core/domain.c: the object ------------------------------------------------------------------
  */

@@ -32,7 +32,7 @@
 #define MTRR_CAP	 (HVM_MTRR_VARIABLE | 1u << 8 | 1u << 10) /* fixed ranges, write combining */
 /* RDCL, IBRS_ALL, RSBA off, L1TF, SSB, MDS, PSCHANGE, TAA, SBDR, FBSDP, PSDP, BHI: not affected. */
 #define ARCH_CAP	 (1u | 2u | 8u | 16u | 32u | 64u | 256u | 1u << 13 | 1u << 14 | 1u << 15 | 1u << 20)
-#define SPEC_CTRL_MASK	 0x7u
+#define SPEC_CTRL_MASK	 0x3ull /* IBRS; STIBP is ignored where CPUID offers IBRS alone. No SSBD. */
 #define MISC_ENABLE_MASK 0x400c51889ull
 
 static const uint16_t mtrr_fixed_msr[] = { 0x250, 0x258, 0x259, 0x268, 0x269, 0x26a,
@@ -86,10 +86,21 @@ static bool mtrr_valid(uint32_t index, uint64_t value)
 
 #define XEN_HYPERCALLS	    64u
 #define XEN_HYPERCALL_BYTES 32u
+#define XEN_VERSION	    ((4 << 16) | 17)
 #define XEN_VERSION_CALL    17u
 #define XENVER_VERSION	    0u
 #define XENVER_EXTRAVERSION 1u
 #define XEN_ENOSYS	    38
+
+/* What the core wrote for the guest is seen by dirty logging and by decoded code. */
+static void msr_guest_written(struct domain *d, gpa_t gpa, size_t bytes)
+{
+	gfn_t first = gpa >> HVM_PAGE_SHIFT, last = (gpa + bytes - 1) >> HVM_PAGE_SHIFT;
+
+	p2m_mark_dirty(&d->p2m, gpa, bytes);
+	if (d->ops->memory_written)
+		d->ops->memory_written(d, first, last - first + 1);
+}
 
 /* Stub n: mov $n,%eax; vmcall; ret. */
 static int msr_hypercall_page(struct vcpu *v, uint64_t value)
@@ -103,28 +114,30 @@ static int msr_hypercall_page(struct vcpu *v, uint64_t value)
 		if (p2m_copy_to(&d->p2m, gpa + n * XEN_HYPERCALL_BYTES, stub, sizeof(stub)))
 			return -HVM_EINVAL;
 	}
-	p2m_mark_dirty(&d->p2m, gpa, HVM_PAGE_SIZE);
-	if (d->ops->memory_written)
-		d->ops->memory_written(d, gpa >> HVM_PAGE_SHIFT, 1);
+	msr_guest_written(d, gpa, HVM_PAGE_SIZE);
 	return 0;
 }
 
-bool hvm_hypercall(struct vcpu *v, uint64_t gpr[16])
+static int64_t xen_extraversion(struct domain *d, gpa_t gpa)
 {
 	static const char extra[16] = "";
-	struct domain *d = v->domain;
+	int rc = p2m_copy_to(&d->p2m, gpa, extra, sizeof(extra));
+
+	if (!rc)
+		msr_guest_written(d, gpa, sizeof(extra));
+	return rc;
+}
+
+bool hvm_hypercall(struct vcpu *v, unsigned int cpl, bool paging, uint64_t gpr[16])
+{
 	int64_t result = -XEN_ENOSYS;
 
-	if ((uint32_t)gpr[0] == XEN_VERSION_CALL && (uint32_t)gpr[3] == XENVER_VERSION) {
-		result = (4 << 16) | 17;
-	} else if ((uint32_t)gpr[0] == XEN_VERSION_CALL &&
-		   (uint32_t)gpr[3] == XENVER_EXTRAVERSION) {
-		gpa_t gpa = (uint32_t)gpr[1];
-
-		result = p2m_copy_to(&d->p2m, gpa, extra, sizeof(extra));
-		if (!result && d->ops->memory_written)
-			d->ops->memory_written(d, gpa >> HVM_PAGE_SHIFT, 1);
-	}
+	if (cpl != 0 || paging)
+		return false;
+	if ((uint32_t)gpr[0] == XEN_VERSION_CALL && (uint32_t)gpr[3] == XENVER_VERSION)
+		result = XEN_VERSION;
+	else if ((uint32_t)gpr[0] == XEN_VERSION_CALL && (uint32_t)gpr[3] == XENVER_EXTRAVERSION)
+		result = xen_extraversion(v->domain, (uint32_t)gpr[1]);
 	gpr[0] = (uint32_t)result;
 	return true;
 }

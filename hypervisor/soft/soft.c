@@ -206,7 +206,9 @@ static void soft_env_cr8_write(void *arg, uint64_t value)
 
 static bool soft_env_hypercall(void *arg)
 {
-	return hvm_hypercall(soft_env_vcpu(arg), ((struct soft_vcpu *)arg)->cpu.gpr);
+	struct x86_cpu *c = &((struct soft_vcpu *)arg)->cpu;
+
+	return hvm_hypercall(soft_env_vcpu(arg), c->cpl, c->cr0 & X86_CR0_PG, c->gpr);
 }
 
 static void soft_env_tlb_flush(void *arg, bool global)

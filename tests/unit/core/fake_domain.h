@@ -26,9 +26,16 @@ struct fake_vcpu {
 	struct hvm_vcpu_state state;
 	struct hvm_event event[FAKE_EVENTS];
 	unsigned int events;
-	bool blocked; /* can_inject() says no */
-	unsigned int windows, kicks, resets, starts;
+	bool blocked;	  /* can_inject() says no */
+	bool nmi_blocked; /* the same for NMIs */
+	int inject_rc;	  /* what inject_event() returns next; an error is returned once */
+	unsigned int windows, nmi_windows, kicks, resets, inits, starts, runs;
 	uint8_t start_vector;
+	/* What run() does; NULL: HVM_EXIT_INTR. */
+	int (*run)(struct vcpu *v, struct hvm_exit *ret);
+	/* The last memory_written() and p2m_changed(); vcpu 0's. */
+	gfn_t written_gfn, changed_gfn;
+	uint64_t written_pages, changed_pages, written_calls;
 };
 
 static inline struct fake_vcpu *fake_vcpu(struct vcpu *v)
@@ -63,8 +70,8 @@ static inline void fake_vcpu_reset(struct vcpu *v, bool init)
 {
 	struct fake_vcpu *f = fake_vcpu(v);
 
-	(void)init;
 	f->resets++;
+	f->inits += init;
 	memset(&f->state, 0, sizeof(f->state));
 	f->state.rflags = 2;
 	f->state.rip = 0xfff0;
@@ -89,8 +96,9 @@ static inline int fake_load_state(struct vcpu *v, const struct hvm_vcpu_state *s
 
 static inline bool fake_can_inject(struct vcpu *v, bool nmi)
 {
-	(void)nmi;
-	return !fake_vcpu(v)->blocked;
+	const struct fake_vcpu *f = fake_vcpu(v);
+
+	return !f->blocked && !(nmi && f->nmi_blocked);
 }
 
 static inline int fake_translate(struct vcpu *v, gva_t gva, gpa_t *ret)
@@ -107,24 +115,35 @@ static inline uint64_t fake_guest_rip(struct vcpu *v)
 
 static inline int fake_run(struct vcpu *v, struct hvm_exit *ret)
 {
-	(void)v;
+	struct fake_vcpu *f = fake_vcpu(v);
+
+	f->runs++;
 	ret->reason = HVM_EXIT_INTR;
-	return 0;
+	return f->run ? f->run(v, ret) : 0;
 }
 
 static inline int fake_inject_event(struct vcpu *v, const struct hvm_event *e)
 {
 	struct fake_vcpu *f = fake_vcpu(v);
 
+	int rc = f->inject_rc;
+
+	f->inject_rc = 0;
+	if (rc)
+		return rc;
 	assert_true(f->events < FAKE_EVENTS);
 	f->event[f->events++] = *e;
+	/* An event ends a halt. */
+	__atomic_store_n(&v->activity, HVM_ACTIVITY_RUN, __ATOMIC_SEQ_CST);
 	return 0;
 }
 
 static inline void fake_intr_window(struct vcpu *v, bool nmi)
 {
-	(void)nmi;
-	fake_vcpu(v)->windows++;
+	if (nmi)
+		fake_vcpu(v)->nmi_windows++;
+	else
+		fake_vcpu(v)->windows++;
 }
 
 static inline void fake_kick(struct vcpu *v)
@@ -134,9 +153,19 @@ static inline void fake_kick(struct vcpu *v)
 
 static inline void fake_p2m_changed(struct domain *d, gfn_t gfn, uint64_t pages)
 {
-	(void)d;
-	(void)gfn;
-	(void)pages;
+	struct fake_vcpu *f = fake_vcpu(d->vcpu[0]);
+
+	f->changed_gfn = gfn;
+	f->changed_pages = pages;
+}
+
+static inline void fake_memory_written(struct domain *d, gfn_t gfn, uint64_t pages)
+{
+	struct fake_vcpu *f = fake_vcpu(d->vcpu[0]);
+
+	f->written_gfn = gfn;
+	f->written_pages = pages;
+	f->written_calls++;
 }
 
 static const struct hvm_function_table fake_function_table = {
@@ -157,6 +186,7 @@ static const struct hvm_function_table fake_function_table = {
 	.intr_window = fake_intr_window,
 	.kick = fake_kick,
 	.p2m_changed = fake_p2m_changed,
+	.memory_written = fake_memory_written,
 };
 
 /* -- life ------------------------------------------------------------------------------------ */
