@@ -17,7 +17,11 @@ int memcmp(const void *a, const void *b, size_t n);
 /* -- memory. Zeroed; NULL when there is none. Align: 64 bytes at least; pages: HVM_PAGE_SIZE. -- */
 void *hvm_os_alloc(size_t bytes);
 void hvm_os_free(void *p);
-/* Address space that costs memory only where touched (tables, caches). Zeroed, page aligned. */
+/*
+ * Address space that costs memory only where touched (tables, caches). Zeroed, page aligned. A kernel
+ * gives physically contiguous memory for up to HVM_OS_CONTIGUOUS_BYTES (permission maps, tables).
+ */
+#define HVM_OS_CONTIGUOUS_BYTES 16384u
 void *hvm_os_alloc_pages(size_t bytes);
 void hvm_os_free_pages(void *p, size_t bytes);
 
@@ -98,6 +102,8 @@ void hvm_os_bug(const char *file, int line, const char *what) __attribute__((nor
  * Between pin and unpin the thread stays on its CPU and does not sleep.
  */
 hpa_t hvm_os_hva_to_hpa(const void *hva);
+/* The way back, only for a page of hvm_os_alloc_pages(HVM_PAGE_SIZE). */
+void *hvm_os_hpa_to_hva(hpa_t hpa);
 void hvm_os_pin(void);
 void hvm_os_unpin(void);
 unsigned int hvm_os_cpu(void);
@@ -106,8 +112,11 @@ void hvm_os_irq_enable(void);
 /* The host's FPU state is put away, the guest's may be loaded; end puts the host's back. Pinned. */
 void hvm_os_fpu_begin(void);
 void hvm_os_fpu_end(void);
-/* Run @fn on every CPU that is on, and on each that comes later; off on those that go. 0 or the
- * first error, then no CPU has it on. */
+/*
+ * Run @on on every CPU that is on, and on each that comes later; @off on those that go. 0 or the
+ * first error, then no CPU has it on. @on may allocate, except after suspend, when it runs again
+ * on a CPU that had it on before.
+ */
 int hvm_os_on_each_cpu(int (*on)(void *arg), void (*off)(void *arg), void *arg);
 void hvm_os_off_each_cpu(void);
 /* Interrupt @cpu so that it leaves guest mode. */
