@@ -54,9 +54,11 @@ struct domain {
 	enum dom_state state;
 	char reason[512];
 	char engine[16];
-	int pid;	   /* of ioemu, 0 when none */
-	char op[UUID_LEN]; /* the operation under way, or "" */
-	struct vm *vm;	   /* connection to ioemu, or NULL */
+	int pid;	    /* of ioemu, 0 when none */
+	char op[UUID_LEN];  /* the operation under way, or "" */
+	struct vm *vm;	    /* connection to ioemu, or NULL */
+	json_t *last_error; /* {code, detail, time} of this run of the guest, or NULL */
+	uint64_t error_stored_ms;
 };
 
 struct operation {
@@ -190,6 +192,8 @@ struct domain *domain_new(json_t *def);
 void domain_free(struct domain *d);
 bool domain_active(const struct domain *d);
 int domain_set_state(struct domain *d, enum dom_state s, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+void domain_set_error(struct domain *d, const char *code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 json_t *domain_json(const struct domain *d);
 bool domain_act(struct domain *d, const char *action, json_t *params, char *op, struct problem *p);

@@ -15,7 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define STOP_GRACE_MS 10000
+#define STOP_GRACE_MS  10000
+#define ERROR_STORE_MS 10000
 
 const char *const dom_state_names[DOM_STATES] = { "defined",  "starting", "running", "paused",
 						  "stopping", "stopped",  "crashed" };
@@ -117,6 +118,7 @@ struct domain *domain_new(json_t *def)
 void domain_free(struct domain *d)
 {
 	json_decref(d->def);
+	json_decref(d->last_error);
 	free(d);
 }
 
@@ -142,6 +144,31 @@ int domain_set_state(struct domain *d, enum dom_state s, const char *fmt, ...)
 	return store_domain_put(hvmd.db, d);
 }
 
+/**
+ * Remember what went wrong while the guest runs on. A guest can cause errors at any rate: the same
+ * one is written to the database every ERROR_STORE_MS at most.
+ */
+void domain_set_error(struct domain *d, const char *code, const char *fmt, ...)
+{
+	const char *old = json_string_value(json_object_get(d->last_error, "detail"));
+	char detail[512], now[32];
+	bool same;
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(detail, sizeof(detail), fmt, ap);
+	va_end(ap);
+	time_now(now);
+	same = old && !strcmp(old, detail);
+	json_decref(d->last_error);
+	d->last_error = json_pack("{s:s, s:s, s:s}", "code", code, "detail", detail, "time", now);
+	if (same && uv_now(&hvmd.loop) - d->error_stored_ms < ERROR_STORE_MS)
+		return;
+	d->error_stored_ms = uv_now(&hvmd.loop);
+	fprintf(stderr, "hvmd: %s: %s: %s\n", d->name, code, detail);
+	store_domain_put(hvmd.db, d);
+}
+
 /** A domain as the API shows it. */
 json_t *domain_json(const struct domain *d)
 {
@@ -155,6 +182,8 @@ json_t *domain_json(const struct domain *d)
 	json_object_set_new(j, "revision", json_integer(d->revision));
 	json_object_set_new(j, "state", json_string(dom_state_names[d->state]));
 	json_object_set_new(j, "state_reason", json_string(d->reason));
+	json_object_set_new(j, "last_error",
+			    d->last_error ? json_deep_copy(d->last_error) : json_null());
 	json_object_set_new(j, "engine_in_use",
 			    d->engine[0] && domain_active(d) ? json_string(d->engine)
 							     : json_null());
@@ -300,6 +329,8 @@ static bool act_start(struct domain *d, char *opid, struct problem *p)
 		return false;
 	}
 	memcpy(opid, d->op, UUID_LEN);
+	json_decref(d->last_error);
+	d->last_error = NULL; /* that was the former run */
 	if (vm_spawn(d, config, p)) {
 		domain_set_state(d, old, "start failed: %.400s", p->detail);
 		domain_op_finish(d, p->code, p->detail);

@@ -172,8 +172,9 @@ static void on_line(struct vm *vm, json_t *j)
 		else if (!strcmp(state, "running") && d->state == DOM_PAUSED)
 			domain_set_state(d, DOM_RUNNING, "%s", "");
 	} else if (event && !strcmp(event, "disk-error")) {
-		fprintf(stderr, "hvmd: %s: disk %s: %s: %s\n", d->name, get_str(j, "disk", "?"),
-			get_str(j, "operation", "?"), get_str(j, "detail", "?"));
+		domain_set_error(d, "disk-error", "disk %.64s: %.64s: %.128s",
+				 get_str(j, "disk", "?"), get_str(j, "operation", "?"),
+				 get_str(j, "detail", "?"));
 	}
 	for (int i = 0; !event && id > 0 && i < CALLS_MAX; i++) {
 		struct call c = vm->calls[i];

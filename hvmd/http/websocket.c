@@ -9,6 +9,7 @@
 #include "http/websocket.h"
 #include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -307,12 +308,10 @@ int ws_accept(const char *key, char out[WS_ACCEPT_LEN])
 {
 	char text[WS_KEY_LEN + sizeof(ACCEPT_UUID)];
 	uint8_t hash[SHA1_BYTES];
-	size_t n = strlen(key);
 
-	if (n >= WS_KEY_LEN)
+	if (strlen(key) >= WS_KEY_LEN)
 		return -1;
-	memcpy(text, key, n);
-	memcpy(text + n, ACCEPT_UUID, sizeof(ACCEPT_UUID));
+	snprintf(text, sizeof(text), "%s%s", key, ACCEPT_UUID);
 	if (gnutls_hash_fast(GNUTLS_DIG_SHA1, text, strlen(text), hash))
 		return -1;
 	return base64(hash, sizeof(hash), out, WS_ACCEPT_LEN);

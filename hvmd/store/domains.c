@@ -36,14 +36,16 @@ int store_domain_put(sqlite3 *db, const struct domain *d)
 {
 	static const char sql[] =
 		"INSERT INTO domains (uuid, name, definition, revision, state, state_reason, engine,"
-		" pid, operation) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9) ON CONFLICT (uuid) DO UPDATE SET"
-		" name=?2, definition=?3, revision=?4, state=?5, state_reason=?6, engine=?7, pid=?8,"
-		" operation=?9";
+		" pid, operation, last_error) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)"
+		" ON CONFLICT (uuid) DO UPDATE SET name=?2, definition=?3, revision=?4, state=?5,"
+		" state_reason=?6, engine=?7, pid=?8, operation=?9, last_error=?10";
 	char *def = json_dumps(d->def, JSON_COMPACT);
+	char *error = d->last_error ? json_dumps(d->last_error, JSON_COMPACT) : NULL;
 	sqlite3_stmt *st;
 
 	if (!def || sqlite3_prepare_v2(db, sql, -1, &st, NULL) != SQLITE_OK) {
 		free(def);
+		free(error);
 		return -1;
 	}
 	bind_text(st, 1, d->uuid);
@@ -55,7 +57,9 @@ int store_domain_put(sqlite3 *db, const struct domain *d)
 	bind_text(st, 7, d->engine);
 	sqlite3_bind_int(st, 8, d->pid);
 	bind_text(st, 9, d->op);
+	bind_text(st, 10, error ? error : "");
 	free(def);
+	free(error);
 	return finish(db, st);
 }
 
@@ -75,6 +79,7 @@ static struct domain *row_domain(sqlite3_stmt *st)
 	struct domain *d = calloc(1, sizeof(*d));
 	char state[16];
 	const char *def = (const char *)sqlite3_column_text(st, 2);
+	const char *error = (const char *)sqlite3_column_text(st, 9);
 
 	if (!d)
 		return NULL;
@@ -91,11 +96,11 @@ static struct domain *row_domain(sqlite3_stmt *st)
 	column(st, 6, d->engine, sizeof(d->engine));
 	d->pid = sqlite3_column_int(st, 7);
 	column(st, 8, d->op, sizeof(d->op));
+	d->last_error = json_loads(error ? error : "", 0, NULL);
 	if (d->def && d->state < DOM_STATES)
 		return d;
 	fprintf(stderr, "hvmd: database: row of domain %s cannot be understood\n", d->uuid);
-	json_decref(d->def);
-	free(d);
+	domain_free(d);
 	return NULL;
 }
 
@@ -103,7 +108,8 @@ static struct domain *row_domain(sqlite3_stmt *st)
 int store_domains_load(sqlite3 *db, struct domain **list)
 {
 	static const char sql[] = "SELECT uuid, name, definition, revision, state, state_reason,"
-				  " engine, pid, operation FROM domains ORDER BY name";
+				  " engine, pid, operation, last_error FROM domains"
+				  " ORDER BY name";
 	struct domain **tail = list;
 	sqlite3_stmt *st;
 	int rc;

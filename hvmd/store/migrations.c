@@ -16,6 +16,7 @@ static const char *const migrations[] = {
 	" domain TEXT NOT NULL, state TEXT NOT NULL, created TEXT NOT NULL,"
 	" finished TEXT NOT NULL, error_code TEXT NOT NULL, error_detail TEXT NOT NULL) STRICT;"
 	"CREATE INDEX operations_by_domain ON operations (domain, seq);",
+	"ALTER TABLE domains ADD COLUMN last_error TEXT NOT NULL DEFAULT '';", /* JSON or '' */
 };
 
 /** How many steps this daemon knows. */
