@@ -40,13 +40,19 @@ static int soft_exit(struct soft_vcpu *sv, struct hvm_exit *ret, enum hvm_exit_r
 
 /* -- exceptions ---------------------------------------------------------------------------- */
 
+static bool soft_has_memory(const struct x86_insn *i)
+{
+	return i->form == X86_FORM_M || i->form == X86_FORM_RM || i->form == X86_FORM_MR ||
+	       i->form == X86_FORM_MI || i->form == X86_FORM_RMI || i->form == X86_FORM_MRI;
+}
+
 /* The slow paths see an address only; that a non-canonical one was the stack's is found out here.
  */
 static void soft_fix_stack_fault(struct soft_vcpu *sv, const struct x86_insn *i)
 {
 	struct x86_cpu *c = &sv->cpu;
 	uint64_t from_sp = sv->non_canonical_gva - c->gpr[X86_RSP] + 16;
-	bool memory = i && i->msize && i->seg == HVM_SEG_SS;
+	bool memory = i && soft_has_memory(i) && i->seg == HVM_SEG_SS;
 
 	sv->non_canonical = false;
 	if (c->exc.vector == X86_GP && !c->exc.error && (memory || from_sp <= 32))
@@ -63,6 +69,8 @@ static int soft_deliver(struct soft_vcpu *sv, struct hvm_exit *ret)
 	rc = x86_deliver(c, &e);
 	if (hvm_likely(!rc))
 		return SOFT_GO_ON;
+	if (c->stop == X86_STOP_CRASH)
+		return -HVM_EIO;
 	c->stop = X86_STOP_NONE;
 	if (rc == -HVM_EAGAIN) {
 		sv->vcpu->reinject = e;
@@ -84,9 +92,11 @@ static int soft_abort(struct soft_vcpu *sv, const struct x86_insn *i, struct hvm
 	case X86_STOP_SHUTDOWN: return soft_exit(sv, ret, HVM_EXIT_SHUTDOWN);
 	case X86_STOP_CRASH: return -HVM_EIO;
 	case X86_STOP_RETRY:
-		/* Elements of a repeated string operation are done and will not be asked for again.
+		/*
+		 * Elements of a repeated string operation are done and will not be asked for again.
+		 * An instruction that could not be fetched has still to use what was served.
 		 */
-		if (sv->io_retry) {
+		if (sv->io_retry && i) {
 			sv->io_retry = false;
 			hvm_io_retire(sv->vcpu);
 		}

@@ -395,11 +395,11 @@ static bool soft_write(struct soft_vcpu *sv, const struct soft_page *p, const vo
 	return true;
 }
 
-/* #AC of an access by the program itself. */
+/* #AC of an access by the program itself. A non-canonical address is #GP or #SS before that. */
 static bool soft_misaligned(struct x86_cpu *c, gva_t gva, unsigned int size)
 {
 	if (hvm_likely(!(c->mode & X86_MODE_AC)) || (size != 2 && size != 4 && size != 8) ||
-	    !(gva & (size - 1)))
+	    !(gva & (size - 1)) || !soft_canonical(c, gva))
 		return false;
 	x86_raise_err(c, X86_AC, 0);
 	return true;

@@ -95,6 +95,9 @@ uint64_t x86_str_room(struct x86_cpu *c, const struct x86_insn *i, unsigned int 
 	uint64_t off = x86_cut(i->asize, c->gpr[reg]), size = 1u << i->osize, in_page;
 	gva_t la;
 
+	/* Each element is checked by itself. */
+	if (hvm_unlikely(c->mode & X86_MODE_AC))
+		return 0;
 	/* The segment's base is all that is wanted here; x86_str_ptr() checks the limit. */
 	la = x86_is_code64(c) ? off + (seg >= HVM_SEG_FS ? c->seg[seg].base : 0)
 			      : (uint32_t)(off + c->seg[seg].base);

@@ -235,9 +235,13 @@ int x87_native_store(struct x86_cpu *c, const struct x86_insn *i)
 	run_kept(&m, stub_mem(i), buf, 0);
 	if (!x86_ea(c, i, i->msize, true, &gva))
 		return X86_ABORT;
-	/* Unmasked, all but the inexact result leave the memory alone. */
-	if (!(m.fsw & ~m.fcw & (X86_FSW_EXC & ~X86_FP_PE)) && !x86_put_bytes(c, gva, buf, i->msize))
+	/* Unmasked, all but the inexact result leave the memory alone; but it must be writable. */
+	if (m.fsw & ~m.fcw & (X86_FSW_EXC & ~X86_FP_PE)) {
+		if (!x86_ptr_w_fast(c, gva, i->msize) && !x86_probe_w(c, gva, i->msize))
+			return X86_ABORT;
+	} else if (!x86_put_bytes(c, gva, buf, i->msize)) {
 		return X86_ABORT;
+	}
 	image_to_fpu(&m, &c->fpu);
 	x87_note_mem(c, i, x86_ea_offset(c, i));
 	return X86_NEXT;

@@ -38,6 +38,8 @@ static struct native native;
 static sigjmp_buf native_jump;
 static volatile int native_vector;
 static volatile uint32_t native_mxcsr;
+/* Bits of MXCSR that are not exact after #XM. */
+static uint32_t native_mxcsr_ignore;
 
 static inline void native_signal(int sig, siginfo_t *info, void *context)
 {
@@ -248,6 +250,9 @@ static inline int native_check(const struct native_state *start, const uint8_t *
 	fprintf(stderr, ": %s differs, vector %d on the host, %d here\n", differs, host_vector,
 		exec_vector);
 	native_dump("start", start);
+	fprintf(stderr, " mem %016llx %016llx\n",
+		(unsigned long long)*(const uint64_t *)(start->mem + NATIVE_MEM_AT),
+		(unsigned long long)*(const uint64_t *)(start->mem + NATIVE_MEM_AT + 8));
 	native_dump("host", &host);
 	native_dump("here", &exec);
 	fail();

@@ -38,7 +38,7 @@ struct native_state {
 	uint64_t gpr[16];
 	uint64_t rflags;
 	uint32_t mxcsr_host;
-	uint8_t mem[4096]; /* the page that the operand lies in */
+	_Alignas(16) uint8_t mem[4096]; /* the page that the operand lies in */
 };
 _Static_assert(offsetof(struct native_state, gpr) == 512, "FXSAVE's image comes first");
 #define NATIVE_REGS_BYTES offsetof(struct native_state, mem)
@@ -47,8 +47,6 @@ _Static_assert(offsetof(struct native_state, gpr) == 512, "FXSAVE's image comes 
 
 /* Bits of FSW in which processors differ after the instruction under test. */
 static uint16_t native_fsw_ignore;
-/* Bits of MXCSR that are not exact after #XM. */
-static uint32_t native_mxcsr_ignore;
 
 /* -- the executor's registers -------------------------------------------------------------- */
 
@@ -186,13 +184,13 @@ static inline void native_random_st(struct native_st *r)
 	r->sign_exp = (uint16_t)native_random();
 }
 
-/* Registers, flags and memory; x87 and SSE control as after reset, the x87 stack not full. */
-static inline void native_random_state(struct native_state *s)
+/* Registers and flags; x87 and SSE control as after reset, the x87 stack mostly not full. */
+static inline void native_random_regs(struct native_state *s)
 {
 	unsigned int n;
 	uint64_t v;
 
-	memset(s, 0, sizeof(*s));
+	memset(s, 0, NATIVE_REGS_BYTES);
 	s->fcw = 0x37f;
 	s->mxcsr = 0x1f80;
 	s->fsw = (uint16_t)native_random() & 0x7f00;
@@ -208,9 +206,19 @@ static inline void native_random_state(struct native_state *s)
 	}
 	for (n = 0; n < 16; n++)
 		s->gpr[n] = native_random_qword();
+}
+
+/* The same, and memory with the operand at NATIVE_MEM_AT, to which RDI points. */
+static inline void native_random_state(struct native_state *s)
+{
+	unsigned int n;
+	uint64_t v;
+
+	native_random_regs(s);
 	s->gpr[X86_RDI] = NATIVE_MEM_AT;
 	s->gpr[15] = 0;
 	s->gpr[X86_RSP] = 0;
+	memset(s->mem, 0, sizeof(s->mem));
 	for (n = 0; n < 600; n += 8) {
 		v = native_random_qword();
 		memcpy(s->mem + NATIVE_MEM_AT + n, &v, 8);
@@ -253,9 +261,6 @@ static inline void native_dump(const char *who, const struct native_state *s)
 			(unsigned long long)s->gpr[n], n,
 			(unsigned long long)*(const uint64_t *)(s->xmm[n] + 8),
 			(unsigned long long)*(const uint64_t *)s->xmm[n]);
-	fprintf(stderr, " mem %016llx %016llx\n",
-		(unsigned long long)*(const uint64_t *)(s->mem + NATIVE_MEM_AT),
-		(unsigned long long)*(const uint64_t *)(s->mem + NATIVE_MEM_AT + 8));
 }
 
 /*

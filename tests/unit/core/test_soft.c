@@ -387,6 +387,27 @@ GUEST(noncanon, 64,
 GUEST_LABEL(noncanon, noncanon_gp);
 GUEST_LABEL(noncanon, noncanon_ss);
 
+GUEST(noncanon_fxsave, 64,
+      "movabs $0x4000000000001000, %rbp; fxsave (%rbp); out %al, $0xf4;"
+      ".globl noncanon_fx_gp; noncanon_fx_gp: mov $13, %al; jmp 1f;"
+      ".globl noncanon_fx_ss; noncanon_fx_ss: mov $12, %al;"
+      "1: out %al, $0xf0; out %al, $0xf4");
+GUEST_LABEL(noncanon_fxsave, noncanon_fx_gp);
+GUEST_LABEL(noncanon_fxsave, noncanon_fx_ss);
+
+static void soft_raises_ss_for_a_large_operand_through_the_stack_segment(void **state)
+{
+	struct guest *g = &guest;
+
+	(void)state;
+	guest_create_long(g, 1);
+	GUEST_LOAD(g, noncanon_fxsave);
+	guest_gate(g, 13, noncanon_fxsave_noncanon_fx_gp());
+	guest_gate(g, 12, noncanon_fxsave_noncanon_fx_ss());
+	run_long(g, 0);
+	ASSERT_TRACE(g, 12);
+}
+
 static void soft_raises_gp_or_ss_for_non_canonical_addresses(void **state)
 {
 	struct guest *g = &guest;
@@ -603,6 +624,63 @@ static void soft_checks_alignment_for_users_that_ask(void **state)
 	ASSERT_TRACE(g, 17);
 }
 
+GUEST(align_rep, 64,
+      "pushfq; orl $0x40000, (%rsp); popfq; mov $0x100001, %esi; mov $2, %ecx; rep lodsq; ud2;"
+      ".globl align_rep_ac; align_rep_ac: mov %ecx, %eax; out %al, $0xf0; out %al, $0xf4");
+GUEST_LABEL(align_rep, align_rep_ac);
+
+static void soft_checks_alignment_of_repeated_strings(void **state)
+{
+	struct guest *g = &guest;
+
+	(void)state;
+	guest_create_long(g, 1);
+	GUEST_LOAD(g, align_rep);
+	guest_gate(g, 17, align_rep_align_rep_ac());
+	run_long(g, 3);
+	ASSERT_TRACE(g, 2);
+}
+
+GUEST(align_canon, 64,
+      "pushfq; orl $0x40000, (%rsp); popfq; movabs $0x8000000000000001, %rbx; mov (%rbx), %eax; ud2;"
+      ".globl align_canon_ac; align_canon_ac: mov $17, %al; jmp 1f;"
+      ".globl align_canon_gp; align_canon_gp: mov $13, %al; 1: out %al, $0xf0; out %al, $0xf4");
+GUEST_LABEL(align_canon, align_canon_gp);
+GUEST_LABEL(align_canon, align_canon_ac);
+
+static void a_non_canonical_address_is_refused_before_its_alignment(void **state)
+{
+	struct guest *g = &guest;
+
+	(void)state;
+	guest_create_long(g, 1);
+	GUEST_LOAD(g, align_canon);
+	guest_gate(g, 13, align_canon_align_canon_gp());
+	guest_gate(g, 17, align_canon_align_canon_ac());
+	run_long(g, 3);
+	ASSERT_TRACE(g, 13);
+}
+
+GUEST(x87_fault, 64,
+      "fninit; push $0x340; fldcw (%rsp); fistl 0x101000; out %al, $0xf4;"
+      ".globl x87_fault_pf; x87_fault_pf: mov $14, %al; out %al, $0xf0; fnstsw %ax; out %ax, $0xf0;"
+      "out %al, $0xf4");
+GUEST_LABEL(x87_fault, x87_fault_pf);
+
+/* The stack is empty and that is not masked: nothing is stored, but the page is looked at first. */
+static void an_x87_store_that_stores_nothing_faults_all_the_same(void **state)
+{
+	struct guest *g = &guest;
+
+	(void)state;
+	guest_create_long(g, 1);
+	GUEST_LOAD(g, x87_fault);
+	guest_gate(g, 14, x87_fault_x87_fault_pf());
+	guest_put64(g, 0x4000 + 0x101 * 8, 0);
+	run_long(g, 0);
+	ASSERT_TRACE(g, 14, 0);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_teardown(name, teardown)
@@ -625,12 +703,16 @@ int main(void)
 		T(soft_invlpg_covers_the_whole_large_page),
 		T(soft_store_over_two_pages_is_all_or_nothing),
 		T(soft_raises_gp_or_ss_for_non_canonical_addresses),
+		T(soft_raises_ss_for_a_large_operand_through_the_stack_segment),
 		T(soft_page_rights_hold_behind_the_walk_cache),
 		T(soft_uses_no_memory_that_was_unmapped),
 		T(soft_logs_each_written_page_again_after_each_sync),
 		T(soft_traps_after_each_instruction_while_tf_is_set),
 		T(soft_hits_code_and_data_breakpoints),
 		T(soft_checks_alignment_for_users_that_ask),
+		T(soft_checks_alignment_of_repeated_strings),
+		T(a_non_canonical_address_is_refused_before_its_alignment),
+		T(an_x87_store_that_stores_nothing_faults_all_the_same),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
