@@ -52,8 +52,7 @@ static bool memory_types_valid(uint64_t types, bool pat)
 	return true;
 }
 
-/* -- MTRRs
- * ------------------------------------------------------------------------------------------ */
+/* -- MTRRs ------------------------------------------------------------------------------------- */
 
 static uint64_t *mtrr_slot(struct vcpu *v, uint32_t index)
 {
@@ -81,8 +80,7 @@ static bool mtrr_valid(uint32_t index, uint64_t value)
 	return memory_types_valid(value, false);
 }
 
-/* -- the hypercall page
- * ------------------------------------------------------------------------------ */
+/* -- the hypercall page ------------------------------------------------------------------------ */
 
 #define XEN_HYPERCALLS	    64u
 #define XEN_HYPERCALL_BYTES 32u
@@ -142,8 +140,7 @@ bool hvm_hypercall(struct vcpu *v, unsigned int cpl, bool paging, uint64_t gpr[1
 	return true;
 }
 
-/* -- the registers
- * ----------------------------------------------------------------------------------- */
+/* -- the registers ----------------------------------------------------------------------------- */
 
 static bool msr_is_vlapic(uint32_t index)
 {

@@ -190,14 +190,14 @@ static int domain_record_load(struct domain *d, unsigned int instance, struct hv
 /* -- CPU ------------------------------------------------------------------------------------- */
 
 /* The plain 64-bit fields of struct hvm_vcpu_state, in the order of the record. */
+/* clang-format off */
 #define CPU_FIELDS(X) \
-	X(rip) \
-	X(rflags) \
-	X(cr0) \
-	X(cr2) X(cr3) X(cr4) X(cr8) X(dr[0]) X(dr[1]) X(dr[2]) X(dr[3]) X(dr6) X(dr7) X(efer) \
-		X(star) X(lstar) X(cstar) X(sfmask) X(kernel_gs_base) X(sysenter_cs) \
-			X(sysenter_esp) X(sysenter_eip) X(pat) X(tsc_aux) X(xcr0) X(xss) \
-				X(pdpte[0]) X(pdpte[1]) X(pdpte[2]) X(pdpte[3])
+	X(rip) X(rflags) X(cr0) X(cr2) X(cr3) X(cr4) X(cr8) \
+	X(dr[0]) X(dr[1]) X(dr[2]) X(dr[3]) X(dr6) X(dr7) \
+	X(efer) X(star) X(lstar) X(cstar) X(sfmask) X(kernel_gs_base) \
+	X(sysenter_cs) X(sysenter_esp) X(sysenter_eip) X(pat) X(tsc_aux) X(xcr0) X(xss) \
+	X(pdpte[0]) X(pdpte[1]) X(pdpte[2]) X(pdpte[3])
+/* clang-format on */
 
 #define CPU_REQUESTS (HVM_REQ_NMI | HVM_REQ_INIT | HVM_REQ_SIPI | 0xff00u)
 

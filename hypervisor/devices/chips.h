@@ -8,9 +8,9 @@
 
 #include "core/domain.h"
 
-#define HVM_ISA_IRQS   16
+#define HVM_ISA_IRQS	16
 #define HVM_IOAPIC_PINS 24
-#define HVM_GSI_COUNT  24
+#define HVM_GSI_COUNT	24
 
 #define HVM_IOAPIC_BASE 0xfec00000ull
 #define HVM_HPET_BASE	0xfed00000ull
@@ -29,7 +29,7 @@ enum hvm_delivery_mode {
 	HVM_DM_EXTINT,
 };
 
-/* -- vlapic.c: one per vcpu. irr is atomic: any thread may deliver. ------------------------------ */
+/* -- vlapic.c: one per vcpu. irr is atomic: any thread may deliver. */
 int vlapic_create(struct vcpu *v);
 void vlapic_destroy(struct vcpu *v);
 void vlapic_reset(struct vcpu *v, bool init); /* INIT keeps the APIC id and base */
@@ -54,7 +54,7 @@ int vlapic_msr_write(struct vcpu *v, uint32_t index, uint64_t value);
 bool vlapic_is_enabled(struct vcpu *v);
 uint32_t vlapic_id(struct vcpu *v);
 
-/* -- vioapic.c ----------------------------------------------------------------------------------------- */
+/* -- vioapic.c --------------------------------------------------------------------------------- */
 int vioapic_create(struct domain *d);
 void vioapic_destroy(struct domain *d);
 void vioapic_reset(struct domain *d);
@@ -62,7 +62,7 @@ void vioapic_set_pin(struct domain *d, unsigned int pin, bool level);
 /* A LAPIC finished a level-triggered vector: clear remote IRR, send again if still asserted. */
 void vioapic_eoi(struct domain *d, uint8_t vector);
 
-/* -- vpic.c: both 8259s ----------------------------------------------------------------------------------- */
+/* -- vpic.c: both 8259s ------------------------------------------------------------------------ */
 int vpic_create(struct domain *d);
 void vpic_destroy(struct domain *d);
 void vpic_reset(struct domain *d);
@@ -71,7 +71,7 @@ bool vpic_has_intr(struct domain *d);
 /* INTA: vector of the highest request (spurious 7/15 if it went away). */
 int vpic_ack(struct domain *d);
 
-/* -- vpit.c, vrtc.c, vhpet.c, vpmtmr.c ----------------------------------------------------------------- */
+/* -- vpit.c, vrtc.c, vhpet.c, vpmtmr.c --------------------------------------------------------- */
 int vpit_create(struct domain *d);
 void vpit_destroy(struct domain *d);
 void vpit_reset(struct domain *d);
@@ -90,7 +90,7 @@ void vrtc_time_changed(struct domain *d);
 void vhpet_time_changed(struct domain *d);
 void vlapic_time_changed(struct vcpu *v);
 
-/* -- core/irq.c: lines ------------------------------------------------------------------------------------- */
+/* -- core/irq.c: lines ------------------------------------------------------------------------- */
 /* As hvm_irq_set(); for chips (PIT: 0, RTC: 8, HPET) and ioemu. Any thread. */
 void hvm_gsi_set(struct domain *d, unsigned int gsi, bool level);
 /* HPET legacy replacement: PIT and RTC interrupts are cut off while on. */
@@ -100,7 +100,7 @@ void hvm_gsi_set_legacy_timer(struct domain *d, unsigned int gsi, bool level);
 /* MSI from a core chip or from ioemu. */
 int hvm_msi_deliver(struct domain *d, uint64_t address, uint32_t data);
 
-/* -- save records of the chips (core/save.c calls them; format in docs) ------------------------------------ */
+/* -- save records of the chips (core/save.c calls them; format in docs) ------------------------ */
 #include "core/save.h"
 int vlapic_save(struct vcpu *v, struct hvm_save_writer *w);
 int vlapic_load(struct vcpu *v, struct hvm_save_reader *r, bool check);

@@ -26,7 +26,8 @@ struct p2m_range {
 #define P2M_PAGE_DIRTY 0x02u /* written since the last sync; meaningful while logging is on */
 
 struct p2m_map {
-	unsigned int count;
+	uint32_t count;
+	uint32_t pad; /* no gaps: maps are compared as memory */
 	struct p2m_range range[P2M_MAX_RANGES];
 };
 

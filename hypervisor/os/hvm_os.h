@@ -18,8 +18,9 @@ int memcmp(const void *a, const void *b, size_t n);
 void *hvm_os_alloc(size_t bytes);
 void hvm_os_free(void *p);
 /*
- * Address space that costs memory only where touched (tables, caches). Zeroed, page aligned. A kernel
- * gives physically contiguous memory for up to HVM_OS_CONTIGUOUS_BYTES (permission maps, tables).
+ * Address space that costs memory only where touched (tables, caches). Zeroed, page aligned. A
+ * kernel gives physically contiguous memory for up to HVM_OS_CONTIGUOUS_BYTES (permission maps,
+ * tables).
  */
 #define HVM_OS_CONTIGUOUS_BYTES 16384u
 void *hvm_os_alloc_pages(size_t bytes);
@@ -98,7 +99,7 @@ int hvm_os_vformat(char *buf, size_t bytes, const char *fmt, __builtin_va_list a
 void hvm_os_bug(const char *file, int line, const char *what) __attribute__((noreturn));
 
 /*
- * -- what vmx and svm need of a kernel; os/posix has none of it, and nothing outside them asks. -----
+ * What vmx and svm need of a kernel; os/posix has none of it, and nothing outside them asks.
  * Between pin and unpin the thread stays on its CPU and does not sleep.
  */
 hpa_t hvm_os_hva_to_hpa(const void *hva);

@@ -5,9 +5,9 @@
  * One thread owns a struct x86_cpu; only exit_req may be written by others.
  *
  * A handler (x86_exec_fn) executes one instruction on the state. Its contract:
- *  - Every check and every access that can fault comes before the first architectural write, so that
- *    X86_ABORT leaves the state as if the instruction had never started (REP strings: as after the
- *    last whole element, with rcx/rsi/rdi advanced).
+ *  - Every check and every access that can fault comes before the first architectural write, so
+ *    that X86_ABORT leaves the state as if the instruction had never started (REP strings: as
+ *    after the last whole element, with rcx/rsi/rdi advanced).
  *  - It does not touch c->ip of a fall-through: the loop knows where the instruction ends.
  *  - Device accesses may need ioemu: the access then fails with X86_ABORT and c->stop set to
  *    X86_STOP_IO, and the whole instruction runs again later; the access that was served then
@@ -37,9 +37,24 @@ enum x86_stop {
 };
 
 enum x86_vector {
-	X86_DE = 0, X86_DB = 1, X86_NMI = 2, X86_BP = 3, X86_OF = 4, X86_BR = 5, X86_UD = 6, X86_NM = 7,
-	X86_DF = 8, X86_TS = 10, X86_NP = 11, X86_SS = 12, X86_GP = 13, X86_PF = 14, X86_MF = 16,
-	X86_AC = 17, X86_MC = 18, X86_XM = 19,
+	X86_DE = 0,
+	X86_DB = 1,
+	X86_NMI = 2,
+	X86_BP = 3,
+	X86_OF = 4,
+	X86_BR = 5,
+	X86_UD = 6,
+	X86_NM = 7,
+	X86_DF = 8,
+	X86_TS = 10,
+	X86_NP = 11,
+	X86_SS = 12,
+	X86_GP = 13,
+	X86_PF = 14,
+	X86_MF = 16,
+	X86_AC = 17,
+	X86_MC = 18,
+	X86_XM = 19,
 };
 
 #define X86_CR0_PE 0x00000001u
@@ -72,38 +87,47 @@ enum x86_vector {
 #define X86_CR4_SMEP	   0x100000u
 #define X86_CR4_SMAP	   0x200000u
 
-#define X86_EFER_SCE  0x0001u
-#define X86_EFER_LME  0x0100u
-#define X86_EFER_LMA  0x0400u
-#define X86_EFER_NXE  0x0800u
+#define X86_EFER_SCE 0x0001u
+#define X86_EFER_LME 0x0100u
+#define X86_EFER_LMA 0x0400u
+#define X86_EFER_NXE 0x0800u
 
-#define X86_EFL_CF   0x00000001u
-#define X86_EFL_PF   0x00000004u
-#define X86_EFL_AF   0x00000010u
-#define X86_EFL_ZF   0x00000040u
-#define X86_EFL_SF   0x00000080u
-#define X86_EFL_TF   0x00000100u
-#define X86_EFL_IF   0x00000200u
-#define X86_EFL_DF   0x00000400u
-#define X86_EFL_OF   0x00000800u
-#define X86_EFL_IOPL 0x00003000u
-#define X86_EFL_NT   0x00004000u
-#define X86_EFL_RF   0x00010000u
-#define X86_EFL_VM   0x00020000u
-#define X86_EFL_AC   0x00040000u
-#define X86_EFL_VIF  0x00080000u
-#define X86_EFL_VIP  0x00100000u
-#define X86_EFL_ID   0x00200000u
+#define X86_EFL_CF    0x00000001u
+#define X86_EFL_PF    0x00000004u
+#define X86_EFL_AF    0x00000010u
+#define X86_EFL_ZF    0x00000040u
+#define X86_EFL_SF    0x00000080u
+#define X86_EFL_TF    0x00000100u
+#define X86_EFL_IF    0x00000200u
+#define X86_EFL_DF    0x00000400u
+#define X86_EFL_OF    0x00000800u
+#define X86_EFL_IOPL  0x00003000u
+#define X86_EFL_NT    0x00004000u
+#define X86_EFL_RF    0x00010000u
+#define X86_EFL_VM    0x00020000u
+#define X86_EFL_AC    0x00040000u
+#define X86_EFL_VIF   0x00080000u
+#define X86_EFL_VIP   0x00100000u
+#define X86_EFL_ID    0x00200000u
 #define X86_EFL_ARITH (X86_EFL_CF | X86_EFL_PF | X86_EFL_AF | X86_EFL_ZF | X86_EFL_SF | X86_EFL_OF)
 
 /* #PF error code. */
-#define X86_PFEC_P 0x01u
-#define X86_PFEC_W 0x02u
-#define X86_PFEC_U 0x04u
+#define X86_PFEC_P    0x01u
+#define X86_PFEC_W    0x02u
+#define X86_PFEC_U    0x04u
 #define X86_PFEC_RSVD 0x08u
-#define X86_PFEC_I 0x10u
+#define X86_PFEC_I    0x10u
 
-enum x86_reg { X86_RAX, X86_RCX, X86_RDX, X86_RBX, X86_RSP, X86_RBP, X86_RSI, X86_RDI };
+enum x86_reg {
+	X86_RAX,
+	X86_RCX,
+	X86_RDX,
+	X86_RBX,
+	X86_RSP,
+	X86_RBP,
+	X86_RSI,
+	X86_RDI
+};
 
 /*
  * c->mode: everything that decides how an instruction decodes and which handler form is right; part
@@ -123,9 +147,10 @@ enum x86_reg { X86_RAX, X86_RCX, X86_RDX, X86_RBX, X86_RSP, X86_RBP, X86_RSI, X8
  * their own bit.
  */
 #define X86_MODE_FLAT	   0x0200u
-#define X86_MODE_FLAT_FSGS 0x0400u /* the same of FS and GS, but for their base; always in 64-bit mode */
-#define X86_MODE_NO_FPU	   0x0800u /* CR0.TS or CR0.EM: FPU, MMX and SSE instructions may trap */
-#define X86_MODE_AC	   0x1000u /* alignment checks are on: CPL 3, CR0.AM, EFLAGS.AC */
+#define X86_MODE_FLAT_FSGS \
+	0x0400u /* the same of FS and GS, but for their base; always in 64-bit mode */
+#define X86_MODE_NO_FPU 0x0800u /* CR0.TS or CR0.EM: FPU, MMX and SSE instructions may trap */
+#define X86_MODE_AC	0x1000u /* alignment checks are on: CPL 3, CR0.AM, EFLAGS.AC */
 
 struct x86_xmm {
 	_Alignas(16) union {
@@ -138,7 +163,8 @@ struct x86_xmm {
 	};
 };
 
-/* x87 register: 80 bits in the memory format, in the physical order R0..R7. MMX n is mant of R(n). */
+/* x87 register: 80 bits in the memory format, in the physical order R0..R7. MMX n is mant of R(n).
+ */
 struct x86_fpreg {
 	_Alignas(16) uint64_t mant;
 	uint16_t sign_exp;
@@ -148,7 +174,7 @@ struct x86_fpreg {
 struct x86_fpu {
 	struct x86_fpreg r[8];
 	uint16_t fcw;
-	uint16_t fsw;	 /* with TOP */
+	uint16_t fsw;	/* with TOP */
 	uint16_t valid; /* bit n: R(n) is not empty (the abridged tag word of FXSAVE) */
 	uint16_t fop;
 	uint64_t fip, fdp;
@@ -180,7 +206,8 @@ enum x86_tlb_context {
 
 struct x86_tlb {
 	struct x86_tlb_entry r[X86_TLB_CONTEXTS][X86_TLB_ENTRIES];
-	struct x86_tlb_entry w[X86_TLB_CONTEXTS][X86_TLB_ENTRIES]; /* only pages without code, dirty */
+	struct x86_tlb_entry w[X86_TLB_CONTEXTS]
+			      [X86_TLB_ENTRIES]; /* only pages without code, dirty */
 };
 
 struct x86_cpu_env; /* env.h: what the executor asks of those around it */
@@ -258,7 +285,8 @@ static inline uint64_t x86_insn_ip(const struct x86_cpu *c, const struct x86_ins
 	return x86_is_code64(c) ? ip : (uint32_t)ip;
 }
 
-/* -- flags -------------------------------------------------------------------------------------- */
+/* -- flags --------------------------------------------------------------------------------------
+ */
 
 static inline uint64_t x86_get_rflags(const struct x86_cpu *c)
 {
@@ -279,19 +307,20 @@ static inline bool x86_cond(const struct x86_cpu *c, unsigned int cc)
 	bool t = false;
 
 	switch (cc >> 1) {
-	case 0: t = f & 1; break;			     /* O */
-	case 1: t = f & 0x0100; break;			     /* B */
-	case 2: t = f & 0x4000; break;			     /* Z */
-	case 3: t = f & 0x4100; break;			     /* BE */
-	case 4: t = f & 0x8000; break;			     /* S */
-	case 5: t = f & 0x0400; break;			     /* P */
-	case 6: t = ((f >> 15) ^ f) & 1; break;		     /* L */
+	case 0: t = f & 1; break;				  /* O */
+	case 1: t = f & 0x0100; break;				  /* B */
+	case 2: t = f & 0x4000; break;				  /* Z */
+	case 3: t = f & 0x4100; break;				  /* BE */
+	case 4: t = f & 0x8000; break;				  /* S */
+	case 5: t = f & 0x0400; break;				  /* P */
+	case 6: t = ((f >> 15) ^ f) & 1; break;			  /* L */
 	case 7: t = (f & 0x4000) || (((f >> 15) ^ f) & 1); break; /* LE */
 	}
 	return t ^ (cc & 1);
 }
 
-/* -- exceptions --------------------------------------------------------------------------------- */
+/* -- exceptions ---------------------------------------------------------------------------------
+ */
 
 static inline int x86_raise(struct x86_cpu *c, enum x86_vector vector)
 {

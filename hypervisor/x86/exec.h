@@ -117,8 +117,7 @@ static inline bool x86_wants_single_step(const struct x86_cpu *c)
 	return (c->rflags_rest & X86_EFL_TF) || (c->dr7 & 0xff);
 }
 
-/* -- exec_seg.c
- * ------------------------------------------------------------------------------------ */
+/* -- exec_seg.c -------------------------------------------------------------------------------- */
 
 /* Load a data segment register (ES, SS, DS, FS, GS) as MOV does. X86_NEXT or X86_ABORT. */
 int x86_load_seg(struct x86_cpu *c, unsigned int seg, uint16_t sel);

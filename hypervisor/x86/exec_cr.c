@@ -43,8 +43,7 @@ int x86_load_pdptes(struct x86_cpu *c, uint64_t cr3)
 	return X86_NEXT;
 }
 
-/* -- CR0
- * --------------------------------------------------------------------------------------------- */
+/* -- CR0 --------------------------------------------------------------------------------------- */
 
 #define CR0_KNOWN \
 	(X86_CR0_PE | X86_CR0_MP | X86_CR0_EM | X86_CR0_TS | X86_CR0_ET | X86_CR0_NE | \
@@ -305,8 +304,7 @@ int x86_exec_xsetbv(struct x86_cpu *c, const struct x86_insn *i)
 	return X86_END;
 }
 
-/* -- invalidation
- * ------------------------------------------------------------------------------------------- */
+/* -- invalidation ------------------------------------------------------------------------------ */
 
 /* The address is not accessed: no limit, no canonical check. */
 int x86_exec_invlpg(struct x86_cpu *c, const struct x86_insn *i)

@@ -262,8 +262,7 @@ bool x86_seg_range_ok(const struct hvm_seg *s, uint64_t off, unsigned int size)
 	return last <= s->limit;
 }
 
-/* -- frames
- * ----------------------------------------------------------------------------------------- */
+/* -- frames ------------------------------------------------------------------------------------ */
 
 void x86_stack_current(const struct x86_cpu *c, uint32_t error, struct x86_stack *ret)
 {
@@ -425,8 +424,7 @@ int x86_stack_push_frame(struct x86_cpu *c, struct x86_stack *st, const struct x
 	return X86_NEXT;
 }
 
-/* -- operands of system instructions
- * ---------------------------------------------------------------- */
+/* -- operands of system instructions ----------------------------------------------------------- */
 
 bool x86_sys_get_mem(struct x86_cpu *c, const struct x86_insn *i, void *buf, unsigned int size)
 {

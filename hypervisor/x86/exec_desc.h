@@ -144,8 +144,7 @@ bool x86_sys_probe(struct x86_cpu *c, gva_t gva, unsigned int size);
 bool x86_sys_or8(struct x86_cpu *c, gva_t gva, uint8_t bits);
 bool x86_sys_and8(struct x86_cpu *c, gva_t gva, uint8_t mask);
 
-/* -- exec_desc.c: descriptors
- * ---------------------------------------------------------------------- */
+/* -- exec_desc.c: descriptors ------------------------------------------------------------------ */
 
 /* Descriptor of @sel; beyond its table (or no LDT): @vector(@sel | @ext). Null is not special. */
 int x86_desc_fetch(struct x86_cpu *c, uint16_t sel, enum x86_vector vector, unsigned int ext,
@@ -177,8 +176,7 @@ void x86_set_cs(struct x86_cpu *c, uint16_t sel, const struct x86_desc *d, unsig
 /* Segments that an outer ring may not keep become null (return to an outer ring). */
 void x86_drop_inner_segments(struct x86_cpu *c);
 
-/* -- exec_desc.c: frames
- * ----------------------------------------------------------------------------- */
+/* -- exec_desc.c: frames ----------------------------------------------------------------------- */
 
 /* A stack on which a frame is to be built: the current one, or one of an inner ring. */
 struct x86_stack {
@@ -221,8 +219,7 @@ int x86_tss_rsp(struct x86_cpu *c, unsigned int offset, unsigned int ext, uint64
 /* Write the frame, all of it or (X86_ABORT) nothing that counts; st->sp moves. */
 int x86_stack_push_frame(struct x86_cpu *c, struct x86_stack *st, const struct x86_frame *f);
 
-/* -- exec_event.c
- * ------------------------------------------------------------------------------------ */
+/* -- exec_event.c ------------------------------------------------------------------------------ */
 
 /*
  * One attempt to deliver @e, with @ret_ip as the return address. X86_BRANCH; X86_ABORT with the
@@ -234,8 +231,7 @@ int x86_stack_push_frame(struct x86_cpu *c, struct x86_stack *st, const struct x
  */
 int x86_event_try(struct x86_cpu *c, const struct hvm_event *e, uint64_t ret_ip);
 
-/* -- exec_task.c
- * --------------------------------------------------------------------------------------- */
+/* -- exec_task.c ------------------------------------------------------------------------------- */
 
 enum x86_task_reason {
 	X86_TASK_JMP,
@@ -273,8 +269,7 @@ int x86_task_result(struct x86_cpu *c, int r);
 int x86_task_fetch(struct x86_cpu *c, uint16_t sel, enum x86_vector vector, unsigned int ext,
 		   bool want_busy, struct x86_desc *ret);
 
-/* -- exec_iret.c: what IRET and RETF share
- * ----------------------------------------------------------- */
+/* -- exec_iret.c: what IRET and RETF share ----------------------------------------------------- */
 
 /* What was popped, and what was made of it. */
 struct x86_return {
@@ -291,8 +286,7 @@ int x86_return_check(struct x86_cpu *c, struct x86_return *r);
 /* Go there. Without loads_ss the stack pointer becomes @same_sp. */
 int x86_return_commit(struct x86_cpu *c, const struct x86_return *r, uint64_t same_sp);
 
-/* -- handlers of one table that live in another file
- * ------------------------------------------------ */
+/* -- handlers of one table that live in another file ------------------------------------------- */
 
 int x86_exec_iret(struct x86_cpu *c, const struct x86_insn *i);	 /* exec_iret.c */
 int x86_exec_int_n(struct x86_cpu *c, const struct x86_insn *i); /* exec_event.c */
@@ -333,8 +327,7 @@ int x86_exec_lsl(struct x86_cpu *c, const struct x86_insn *i);
 int x86_exec_verr(struct x86_cpu *c, const struct x86_insn *i);
 int x86_exec_verw(struct x86_cpu *c, const struct x86_insn *i);
 
-/* -- operands of system instructions (exec_desc.c)
- * ----------------------------------------------------- */
+/* -- operands of system instructions (exec_desc.c) --------------------------------------------- */
 
 /* 16-bit source operand: register (of forms R, RR) or memory. false: X86_ABORT. */
 bool x86_sys_get16(struct x86_cpu *c, const struct x86_insn *i, uint16_t *ret);

@@ -6,8 +6,7 @@
  */
 #include "x86/exec_desc.h"
 
-/* -- GDTR and IDTR
- * ----------------------------------------------------------------------------------- */
+/* -- GDTR and IDTR ----------------------------------------------------------------------------- */
 
 static bool dtable_operand_is_16bit(const struct x86_cpu *c, const struct x86_insn *i)
 {
@@ -77,8 +76,7 @@ int x86_exec_sidt(struct x86_cpu *c, const struct x86_insn *i)
 	return dtable_store(c, i, &c->idtr);
 }
 
-/* -- LDTR and TR
- * ---------------------------------------------------------------------------------------- */
+/* -- LDTR and TR ------------------------------------------------------------------------------- */
 
 /* Fetch a system descriptor of the GDT, with its upper half in long mode. */
 static int dtable_fetch_system(struct x86_cpu *c, uint16_t sel, enum x86_vector vector,
@@ -182,8 +180,7 @@ int x86_exec_str(struct x86_cpu *c, const struct x86_insn *i)
 	return dtable_store_sel(c, i, HVM_SEG_TR);
 }
 
-/* -- questions about a selector
- * ----------------------------------------------------------------------------- */
+/* -- questions about a selector ---------------------------------------------------------------- */
 
 static void dtable_set_zf(struct x86_cpu *c, bool zf)
 {

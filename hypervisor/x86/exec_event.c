@@ -54,8 +54,7 @@ static int event_done(struct x86_cpu *c, const struct event_run *r)
 	return X86_BRANCH;
 }
 
-/* -- real mode
- * -------------------------------------------------------------------------------------- */
+/* -- real mode --------------------------------------------------------------------------------- */
 
 static int event_real(struct x86_cpu *c, struct event_run *r)
 {
@@ -84,8 +83,7 @@ static int event_real(struct x86_cpu *c, struct event_run *r)
 	return event_done(c, r);
 }
 
-/* -- gates
- * ------------------------------------------------------------------------------------------ */
+/* -- gates ------------------------------------------------------------------------------------- */
 
 static int event_fetch_gate(struct x86_cpu *c, struct event_run *r)
 {
@@ -156,8 +154,7 @@ static void event_enter_flags(struct x86_cpu *c, const struct event_run *r)
 	c->rflags_rest &= ~clear;
 }
 
-/* -- long mode
- * --------------------------------------------------------------------------------------- */
+/* -- long mode --------------------------------------------------------------------------------- */
 
 static int event_long(struct x86_cpu *c, struct event_run *r)
 {
@@ -200,8 +197,7 @@ static int event_long(struct x86_cpu *c, struct event_run *r)
 	return event_done(c, r);
 }
 
-/* -- protected mode
- * ------------------------------------------------------------------------------------ */
+/* -- protected mode ---------------------------------------------------------------------------- */
 
 static void event_build_frame(const struct x86_cpu *c, const struct event_run *r, bool inner,
 			      struct x86_frame *f)
@@ -296,8 +292,7 @@ int x86_event_try(struct x86_cpu *c, const struct hvm_event *e, uint64_t ret_ip)
 	return x86_is_long(c) ? event_long(c, &r) : event_protected(c, &r);
 }
 
-/* -- exceptions of exceptions
- * --------------------------------------------------------------------------- */
+/* -- exceptions of exceptions ------------------------------------------------------------------ */
 
 enum event_class {
 	EVENT_BENIGN,
@@ -379,8 +374,7 @@ int x86_deliver(struct x86_cpu *c, const struct hvm_event *e)
 	}
 }
 
-/* -- software interrupts
- * ---------------------------------------------------------------------------------- */
+/* -- software interrupts ----------------------------------------------------------------------- */
 
 static int event_software(struct x86_cpu *c, const struct x86_insn *i, enum hvm_event_type type,
 			  uint8_t vector)
@@ -414,8 +408,7 @@ int x86_exec_int1(struct x86_cpu *c, const struct x86_insn *i)
 	return event_software(c, i, HVM_EVENT_PRIV_SW_EXCEPTION, X86_DB);
 }
 
-/* -- breakpoints
- * --------------------------------------------------------------------------------------------- */
+/* -- breakpoints ------------------------------------------------------------------------------- */
 
 enum {
 	BREAK_EXEC,

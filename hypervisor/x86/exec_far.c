@@ -48,8 +48,7 @@ static int far_push_return(struct x86_cpu *c, const struct x86_insn *i, unsigned
 	return x86_stack_push_frame(c, st, &f);
 }
 
-/* -- real and virtual-8086 mode
- * -------------------------------------------------------------------- */
+/* -- real and virtual-8086 mode ---------------------------------------------------------------- */
 
 static int far_real(struct x86_cpu *c, const struct far_run *r)
 {
@@ -70,8 +69,7 @@ static int far_real(struct x86_cpu *c, const struct far_run *r)
 	return x86_branch_to(c, r->off);
 }
 
-/* -- code segments
- * ------------------------------------------------------------------------------------ */
+/* -- code segments ----------------------------------------------------------------------------- */
 
 static bool far_is_64(const struct x86_cpu *c, const struct x86_desc *cs)
 {
@@ -112,8 +110,7 @@ static int far_code(struct x86_cpu *c, struct far_run *r)
 	return x86_branch_to(c, r->off);
 }
 
-/* -- call gates
- * ------------------------------------------------------------------------------------------ */
+/* -- call gates -------------------------------------------------------------------------------- */
 
 /* May the gate or TSS be used? Then it must be present, too. */
 static int far_check_system(struct x86_cpu *c, const struct far_run *r)

@@ -53,8 +53,7 @@ static int iret_real(struct x86_cpu *c, const struct x86_insn *i)
 	return x86_branch_to(c, ip);
 }
 
-/* -- protected mode
- * ------------------------------------------------------------------------------------ */
+/* -- protected mode ---------------------------------------------------------------------------- */
 
 static int iret_to_vm86(struct x86_cpu *c, const struct x86_insn *i, const struct x86_return *r,
 			uint64_t rflags)

@@ -86,8 +86,7 @@ void x86_update_mode(struct x86_cpu *c)
 	mode_pick_tlb(c);
 }
 
-/* -- reset
- * ------------------------------------------------------------------------------------------ */
+/* -- reset ------------------------------------------------------------------------------------- */
 
 static void reset_segments(struct x86_cpu *c)
 {
@@ -146,8 +145,7 @@ void x86_cpu_reset(struct x86_cpu *c, bool init)
 		c->env->tlb_flush(c->env_arg, true);
 }
 
-/* -- the vendor-neutral state
- * ----------------------------------------------------------------------- */
+/* -- the vendor-neutral state ------------------------------------------------------------------ */
 
 /* Offsets in the XSAVE area, 64-bit form of FXSAVE. */
 enum {

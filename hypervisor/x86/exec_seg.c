@@ -70,8 +70,7 @@ int x86_load_seg(struct x86_cpu *c, unsigned int seg, uint16_t sel)
 	return seg_load_descriptor(c, seg, sel);
 }
 
-/* -- MOV, PUSH, POP
- * -------------------------------------------------------------------------------- */
+/* -- MOV, PUSH, POP ---------------------------------------------------------------------------- */
 
 /* After a load by MOV or POP: SS holds interrupts off until the next instruction is done. */
 static int seg_loaded(struct x86_cpu *c, unsigned int seg, uint32_t old_mode)
@@ -118,8 +117,7 @@ static int seg_pop(struct x86_cpu *c, const struct x86_insn *i)
 	return seg_loaded(c, i->dst, mode);
 }
 
-/* -- far pointers
- * -------------------------------------------------------------------------------------- */
+/* -- far pointers ------------------------------------------------------------------------------ */
 
 static int seg_load_far(struct x86_cpu *c, const struct x86_insn *i)
 {
@@ -135,8 +133,7 @@ static int seg_load_far(struct x86_cpu *c, const struct x86_insn *i)
 	return x86_end_if_mode_changed(c, mode);
 }
 
-/* -- FS and GS bases
- * ------------------------------------------------------------------------------------ */
+/* -- FS and GS bases --------------------------------------------------------------------------- */
 
 static bool seg_base_allowed(const struct x86_cpu *c)
 {

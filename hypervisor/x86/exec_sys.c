@@ -72,8 +72,7 @@ static int sys_mov_from_dr(struct x86_cpu *c, const struct x86_insn *i)
 	return X86_NEXT;
 }
 
-/* -- identification and time
- * ------------------------------------------------------------------------ */
+/* -- identification and time ------------------------------------------------------------------- */
 
 static int sys_cpuid(struct x86_cpu *c, const struct x86_insn *i)
 {
@@ -109,8 +108,7 @@ static int sys_rdpmc(struct x86_cpu *c, const struct x86_insn *i)
 	return sys_gp(c);
 }
 
-/* -- CLAC and STAC
- * ------------------------------------------------------------------------------------ */
+/* -- CLAC and STAC ----------------------------------------------------------------------------- */
 
 static bool sys_has_smap(struct x86_cpu *c)
 {
@@ -154,8 +152,7 @@ static int sys_clac(struct x86_cpu *c, const struct x86_insn *i)
 	return sys_set_ac(c, false);
 }
 
-/* -- the rest
- * ---------------------------------------------------------------------------------------------- */
+/* -- the rest ---------------------------------------------------------------------------------- */
 
 static int sys_hlt(struct x86_cpu *c, const struct x86_insn *i)
 {

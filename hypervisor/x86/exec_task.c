@@ -76,8 +76,7 @@ int x86_task_fetch(struct x86_cpu *c, uint16_t sel, enum x86_vector vector, unsi
 	return X86_NEXT;
 }
 
-/* -- the first half: checks, old task
- * -------------------------------------------------------------- */
+/* -- the first half: checks, old task ---------------------------------------------------------- */
 
 static uint64_t task_field(const uint8_t *image, unsigned int at, unsigned int osize)
 {
@@ -175,8 +174,7 @@ static int task_link(struct x86_cpu *c, const struct x86_task_switch *t)
 	return X86_NEXT;
 }
 
-/* -- the second half: new task
- * ------------------------------------------------------------------------ */
+/* -- the second half: new task ----------------------------------------------------------------- */
 
 static int task_load_cr3(struct x86_cpu *c, const struct task_image *m)
 {

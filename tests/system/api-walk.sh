@@ -149,7 +149,7 @@ walk POST /v1/domains /v1/domains 422 "${json[@]}" -d '{"name": "walk2", "vcpus"
 walk GET /v1/domains '/v1/domains?state=defined' 200
 check "the list has it" jq -e '.domains | length == 1 and .[0].name == "walk"' "$work/body"
 
-one=/v1/domains/{id}
+one='/v1/domains/{id}'
 walk GET $one /v1/domains/walk 200
 walk GET $one /v1/domains/nobody 404
 walk PUT $one /v1/domains/walk 412 "${json[@]}" -H 'If-Match: "999"' -d "$body"

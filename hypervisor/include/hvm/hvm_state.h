@@ -70,8 +70,8 @@ enum hvm_event_type {
 	HVM_EVENT_EXT_INTR,
 	HVM_EVENT_NMI,
 	HVM_EVENT_HW_EXCEPTION,
-	HVM_EVENT_SW_INTR,	/* INT n */
-	HVM_EVENT_SW_EXCEPTION, /* INT3, INTO */
+	HVM_EVENT_SW_INTR,	     /* INT n */
+	HVM_EVENT_SW_EXCEPTION,	     /* INT3, INTO */
 	HVM_EVENT_PRIV_SW_EXCEPTION, /* INT1 */
 };
 
@@ -99,7 +99,7 @@ struct hvm_vcpu_state {
 	uint64_t pdpte[4]; /* PAE paging: the loaded copies */
 	uint32_t intr_shadow;
 	uint32_t activity;
-	struct hvm_event pending; /* event whose delivery was cut short */
+	struct hvm_event pending;	 /* event whose delivery was cut short */
 	_Alignas(64) uint8_t xsave[576]; /* standard format: legacy area and header */
 };
 

@@ -30,8 +30,7 @@ static uint16_t expected[X86_OP_COUNT][16]; /* Zydis mnemonic of operation and c
 static unsigned int mismatches;
 static unsigned long compared, valid;
 
-/* -- names
- * ------------------------------------------------------------------------------------------ */
+/* -- names ------------------------------------------------------------------------------------- */
 
 /* Operations that Zydis calls by another name than we do, in lower case. */
 static const struct {
@@ -141,8 +140,7 @@ static bool same_operation(const struct x86_insn *i, ZydisMnemonic mnemonic)
 	return true;
 }
 
-/* -- legality: what is in x86-64-v2 and the few extensions we add
- * ------------------------------------- */
+/* -- legality: what is in x86-64-v2 and the few extensions we add ------------------------------ */
 
 static bool is_supported(const ZydisDecodedInstruction *z)
 {
@@ -197,8 +195,7 @@ static bool is_supported(const ZydisDecodedInstruction *z)
 	}
 }
 
-/* -- operands
- * ----------------------------------------------------------------------------------------- */
+/* -- operands ---------------------------------------------------------------------------------- */
 
 static unsigned int zydis_number(ZydisRegister r)
 {
@@ -617,8 +614,7 @@ static const char *compare_valid(const struct x86_insn *i, const ZydisDecodedIns
 	return NULL;
 }
 
-/* -- one instruction
- * ------------------------------------------------------------------------------------ */
+/* -- one instruction --------------------------------------------------------------------------- */
 
 static void report(const uint8_t *code, size_t bytes, unsigned int size, const struct x86_insn *i,
 		   int len, const ZydisDecodedInstruction *z, const char *why)
@@ -721,8 +717,7 @@ static int setup(void **state)
 	return 0;
 }
 
-/* -- the tests
- * --------------------------------------------------------------------------------------------- */
+/* -- the tests --------------------------------------------------------------------------------- */
 
 static uint64_t random_state = 0x9e3779b97f4a7c15ull;
 

@@ -364,8 +364,7 @@ static void inner_stacks_are_checked(void **state)
 	m_expect_fault(&m, x86_event_try(&m.c, &ext_intr, M_IP), X86_GP, 1, "canonical RIP");
 }
 
-/* -- faults of faults
- * -------------------------------------------------------------------------------- */
+/* -- faults of faults -------------------------------------------------------------------------- */
 
 static void nested_faults_become_double_faults(void **state)
 {
@@ -462,8 +461,7 @@ static void into_asks_for_of(void **state)
 	assert_int_equal(m_exec(&m, (struct x86_insn){ .op = X86_OP_INTO, .len = 1 }), X86_BRANCH);
 }
 
-/* -- IRET's own checks
- * ----------------------------------------------------------------------------------- */
+/* -- IRET's own checks ------------------------------------------------------------------------- */
 
 static void iret_frame(uint64_t ip, uint64_t cs, uint64_t rflags, uint64_t sp, uint64_t ss)
 {
@@ -541,8 +539,7 @@ static void iret_changes_only_the_flags_it_may(void **state)
 	assert_int_equal(x86_get_rflags(&m.c), 2 | X86_EFL_IF | X86_EFL_ID | X86_EFL_CF);
 }
 
-/* -- breakpoints
- * ------------------------------------------------------------------------------------------- */
+/* -- breakpoints ------------------------------------------------------------------------------- */
 
 static void breakpoints_match_their_kind_and_length(void **state)
 {

@@ -122,8 +122,7 @@ static void return_to_an_outer_ring(void **state)
 	assert_int_equal(m.c.seg[HVM_SEG_DS].sel, 0);
 }
 
-/* -- call gates
- * -------------------------------------------------------------------------------------- */
+/* -- call gates -------------------------------------------------------------------------------- */
 
 static void a_call_gate_copies_parameters_to_the_inner_stack(void **state)
 {
@@ -225,8 +224,7 @@ static void call_gates_are_checked(void **state)
 	}
 }
 
-/* -- tasks
- * ---------------------------------------------------------------------------------------------- */
+/* -- tasks ------------------------------------------------------------------------------------- */
 
 #define TSS2_STACK 0xd000u
 

@@ -18,8 +18,7 @@ static int load(unsigned int seg, uint16_t sel)
 					     .src = X86_RBX });
 }
 
-/* -- the matrix
- * ------------------------------------------------------------------------------------- */
+/* -- the matrix -------------------------------------------------------------------------------- */
 
 struct load_row {
 	const char *fact;
@@ -165,8 +164,7 @@ static void the_ldt_serves_too(void **state)
 	m_expect_fault(&m, load(HVM_SEG_ES, 0x24), X86_GP, 0x24, "beyond the LDT");
 }
 
-/* -- PUSH, POP, MOV from, far pointers
- * ------------------------------------------------------------------ */
+/* -- PUSH, POP, MOV from, far pointers --------------------------------------------------------- */
 
 static void push_and_pop_move_the_stack_by_the_operand_size(void **state)
 {

@@ -45,8 +45,7 @@ static int sized(unsigned int op, unsigned int osize)
 	return m_exec(&m, (struct x86_insn){ .op = (uint16_t)op, .osize = (uint8_t)osize });
 }
 
-/* -- into and out of long mode
- * ------------------------------------------------------------------------ */
+/* -- into and out of long mode ----------------------------------------------------------------- */
 
 static void the_way_to_long_mode_and_back(void **state)
 {
@@ -196,8 +195,7 @@ static void clts_and_smsw(void **state)
 		       X86_GP, 0, "UMIP");
 }
 
-/* -- invalidation
- * ---------------------------------------------------------------------------------------- */
+/* -- invalidation ------------------------------------------------------------------------------ */
 
 static void invlpg_and_invpcid(void **state)
 {
@@ -236,8 +234,7 @@ static void invlpg_and_invpcid(void **state)
 	m_expect_fault(&m, m_exec(&m, i), X86_UD, 0, "not offered");
 }
 
-/* -- debug registers
- * --------------------------------------------------------------------------------------- */
+/* -- debug registers --------------------------------------------------------------------------- */
 
 static void debug_registers(void **state)
 {
@@ -260,8 +257,7 @@ static void debug_registers(void **state)
 	m_expect_fault(&m, mov_dr(0, 0), X86_GP, 0, "ring 3");
 }
 
-/* -- model-specific registers
- * --------------------------------------------------------------------------------- */
+/* -- model-specific registers ------------------------------------------------------------------ */
 
 static void msrs_check_what_is_written(void **state)
 {

@@ -157,18 +157,18 @@ static void image_that_cannot_serve_is_refused(void **state)
 	assert_int_equal(ftruncate(s->fd, 0), 0);
 	assert_int_equal(images_open(s, false, 512, &d, &err), -1);
 	assert_string_equal(err.code, "image-invalid");
-	strcpy(good, s->path);
-	strcpy(s->path, "/nonexistent/disk.img");
+	memcpy(good, s->path, sizeof(good));
+	snprintf(s->path, sizeof(s->path), "/nonexistent/disk.img");
 	assert_int_equal(images_open(s, false, 512, &d, &err), -1);
 	assert_string_equal(err.code, "image-not-found");
 	assert_string_equal(err.detail,
 			    "disks[0].path: /nonexistent/disk.img: No such file or directory");
-	strcpy(s->path, "/dev/null");
+	snprintf(s->path, sizeof(s->path), "/dev/null");
 	assert_int_equal(images_open(s, true, 512, &d, &err), -1);
 	assert_string_equal(err.code, "image-invalid");
-	strcpy(s->path, "/tmp");
+	snprintf(s->path, sizeof(s->path), "/tmp");
 	assert_int_equal(images_open(s, false, 512, &d, &err), -1);
-	strcpy(s->path, good);
+	memcpy(s->path, good, sizeof(good));
 }
 
 /* A write that the host's file system refuses comes back as an error and is reported. */
