@@ -8,8 +8,7 @@
 #include "core/domain.h"
 #include "devices/chips.h"
 
-/* -- time
- * ------------------------------------------------------------------------------------------ */
+/* -- time -------------------------------------------------------------------------------------- */
 
 uint64_t hvm_domain_now_ns(const struct domain *d)
 {
@@ -81,32 +80,30 @@ uint64_t hvm_vcpu_rdtsc(struct vcpu *v)
 	return host + __atomic_load_n(&v->tsc_offset, __ATOMIC_SEQ_CST);
 }
 
-/* -- crash
- * ----------------------------------------------------------------------------------------- */
-
-#define CRASH_CLAIMED 1u
-#define CRASH_WRITTEN 2u
+/* -- crash ------------------------------------------------------------------------------------- */
 
 void hvm_domain_crash(struct domain *d, const char *fmt, ...)
 {
-	uint32_t none = 0;
-	char reason[sizeof(d->crash_reason)];
+	uint32_t none = HVM_CRASH_NONE;
 	va_list ap;
 
-	if (!__atomic_compare_exchange_n(&d->crashed, &none, CRASH_CLAIMED, false, __ATOMIC_SEQ_CST,
-					 __ATOMIC_SEQ_CST))
+	if (!__atomic_compare_exchange_n(&d->crashed, &none, HVM_CRASH_CLAIMED, false,
+					 __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
 		return;
 	va_start(ap, fmt);
-	hvm_os_vformat(reason, sizeof(reason), fmt, ap);
+	hvm_os_vformat(d->crash_reason, sizeof(d->crash_reason), fmt, ap);
 	va_end(ap);
-	memcpy(d->crash_reason, reason, sizeof(reason));
-	__atomic_store_n(&d->crashed, CRASH_WRITTEN, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&d->crashed, HVM_CRASH_TOLD, __ATOMIC_SEQ_CST);
 	for (unsigned int i = 0; i < d->vcpu_count; i++)
 		hvm_vcpu_request(d->vcpu[i], HVM_REQ_EVENT);
 }
 
-/* -- construction
- * ---------------------------------------------------------------------------------- */
+bool hvm_domain_is_crashed(const struct domain *d)
+{
+	return __atomic_load_n(&d->crashed, __ATOMIC_SEQ_CST) == HVM_CRASH_TOLD;
+}
+
+/* -- construction ------------------------------------------------------------------------------ */
 
 static int (*const domain_chips[])(struct domain *d) = {
 	vioapic_create, vpic_create, vpit_create, vrtc_create, vhpet_create, vpmtmr_create,
@@ -201,8 +198,6 @@ int domain_reset(struct domain *d)
 	hvm_os_spin_lock(&d->bufioreq_lock);
 	d->bufioreq->read_index = d->bufioreq->write_index;
 	hvm_os_spin_unlock(&d->bufioreq_lock);
-	d->crash_reason[0] = 0;
-	__atomic_store_n(&d->triple_fault, 0, __ATOMIC_SEQ_CST);
-	__atomic_store_n(&d->crashed, 0, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&d->crashed, HVM_CRASH_NONE, __ATOMIC_SEQ_CST);
 	return 0;
 }

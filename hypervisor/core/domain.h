@@ -25,11 +25,12 @@ struct vhpet;
 struct vpmtmr;
 
 /* One line a counter; the order is the order of hvm_vcpu_stats(). */
+/* clang-format off */
 #define HVM_STATS(X) \
-	X(exits) \
-	X(pio) X(mmio) X(ioreq) X(bufioreq) X(doorbell) X(hlt) X(cpuid) X(rdmsr) X(wrmsr) \
-		X(interrupts) X(exceptions) X(nmi) X(kicks) X(tlb_miss) X(tlb_flush) \
-			X(block_decode) X(block_invalidate)
+	X(exits) X(pio) X(mmio) X(ioreq) X(bufioreq) X(doorbell) X(hlt) X(cpuid) X(rdmsr) X(wrmsr) \
+	X(interrupts) X(exceptions) X(nmi) X(kicks) X(tlb_miss) X(tlb_flush) \
+	X(block_decode) X(block_invalidate)
+/* clang-format on */
 
 struct hvm_stats {
 #define HVM_STAT(name) uint64_t name;
@@ -55,7 +56,12 @@ struct hvm_io_replay {
 	uint32_t next; /* the one that the instruction will ask for next */
 	struct hvm_io_access access[HVM_IO_REPLAY_MAX];
 	uint32_t bulk_count; /* elements served of a string I/O request, 0: none waits */
-	uint32_t pad;
+	/*
+	 * The request that is out. The page itself is shared with ioemu: what it says of the
+	 * request afterwards is not believed.
+	 */
+	uint32_t asked_count; /* elements; 0: none is out */
+	struct hvm_io_access asked;
 };
 
 /* Memory type ranges: kept and shown, without effect (all guest RAM is write-back). */
@@ -107,15 +113,28 @@ struct domain {
 	struct vpmtmr *vpmtmr;
 	struct hvm_intercepts *intercepts; /* core/intercept.c */
 	struct hvm_bufioreq_page *bufioreq;
+	/*
+	 * Not NULL: this domain executes single instructions for another one, whose chips are behind
+	 * this function (as hvm_core_access()); its own chips only say where chips are.
+	 */
+	int (*remote_access)(struct vcpu *v, const struct hvm_io_access *a, bool again,
+			     uint64_t *data);
+	void *remote; /* for it */
 	struct hvm_os_spinlock bufioreq_lock;
 	/* Guest time: hvm_domain_now_ns() stands still while paused. */
 	uint64_t time_offset_ns;
 	uint64_t paused_at_ns;	     /* atomic; 0: running */
 	uint64_t paused_tsc;	     /* host TSC when time was paused */
 	uint32_t legacy_replacement; /* atomic: HPET drives IRQ 0 and 8 */
-	uint32_t crashed;	     /* atomic */
-	uint32_t triple_fault;	     /* atomic */
-	char crash_reason[256];
+	uint32_t crashed;	     /* atomic, enum hvm_crash */
+	char crash_reason[256];	     /* holds once crashed is HVM_CRASH_TOLD */
+};
+
+/* Whoever crashes the domain first writes the reason; nobody acts on it before it is written. */
+enum hvm_crash {
+	HVM_CRASH_NONE,
+	HVM_CRASH_CLAIMED,
+	HVM_CRASH_TOLD,
 };
 
 /* -- core/domain.c, core/vcpu.c: services that chips and vendors call ----------------------------
@@ -127,14 +146,14 @@ uint64_t hvm_domain_now_ns(const struct domain *d);
 uint64_t hvm_domain_deadline_ns(const struct domain *d, uint64_t guest_ns);
 /* hvm_domain_crash - end this domain, never the host. The first reason is kept. */
 void hvm_domain_crash(struct domain *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+bool hvm_domain_is_crashed(const struct domain *d);
 /* Wake or interrupt @v so that it looks at requests and pending interrupts. Any thread. */
 void hvm_vcpu_request(struct vcpu *v, uint32_t request);
 /* Guest TSC now. The TSC counts at HVM_TSC_KHZ-invariant rate = host's. */
 uint64_t hvm_vcpu_rdtsc(struct vcpu *v);
 uint64_t hvm_tsc_khz(const struct domain *d);
 
-/* -- core/intercept.c: in-core devices
- * ------------------------------------------------------------- */
+/* -- core/intercept.c: in-core devices --------------------------------------------------------- */
 
 /* Handler of an in-core port or memory range. offset from the start of the range; size 1, 2, 4, 8.
  */
@@ -174,8 +193,14 @@ int hvm_mmio_write(struct vcpu *v, gpa_t gpa, unsigned int size, uint64_t value)
  */
 void hvm_io_retire(struct vcpu *v);
 
-/* -- core/cpuid.c, core/msr.c
- * ------------------------------------------------------------------------ */
+/*
+ * hvm_core_access - @a (data: the value of a write) as far as the core serves it: a chip, a
+ * doorbell, the buffered ring. @again: accesses after this one were served before, so it is not
+ * posted a second time. 0, *data holds what was read; -HVM_EOPNOTSUPP: it is ioemu's.
+ */
+int hvm_core_access(struct vcpu *v, const struct hvm_io_access *a, bool again, uint64_t *data);
+
+/* -- core/cpuid.c, core/msr.c ------------------------------------------------------------------ */
 
 /* What hvm_cpuid() must know of the vcpu's state. */
 struct hvm_cpuid_state {
@@ -217,8 +242,7 @@ void vcpu_destroy(struct vcpu *v);
 void vcpu_reset(struct vcpu *v);
 int vcpu_run(struct vcpu *v, struct hvm_exit *ret);
 
-/* -- core/ioreq.c
- * ----------------------------------------------------------------------------------- */
+/* -- core/ioreq.c ------------------------------------------------------------------------------ */
 
 /* One access that ioemu serves; -HVM_EAGAIN until it has. @data: in for a write, out for a read. */
 int ioreq_access(struct vcpu *v, const struct hvm_io_access *a, uint64_t *data);
@@ -227,9 +251,14 @@ int ioreq_bulk(struct vcpu *v, bool is_write, uint16_t port, unsigned int size, 
 	       void *buf);
 /* Take in a request that ioemu has served. False: one is still waiting for it. */
 bool ioreq_complete(struct vcpu *v);
+/* Is a request out? */
+bool ioreq_waits(const struct vcpu *v);
+/* Is @a the access that ioemu has served next? If not, but others are left, it came before them. */
+bool ioreq_is_next(const struct vcpu *v, const struct hvm_io_access *a);
 /* Batch a write; false: the ring is full. */
 bool bufioreq_push(struct domain *d, const struct hvm_io_access *a);
 bool bufioreq_pop(struct domain *d, struct hvm_bufioreq *ret);
+bool bufioreq_pending(struct domain *d);
 
 /* -- core/intercept.c: what leaves the core without stopping a vcpu -------------------------------
  */
@@ -248,8 +277,7 @@ int intercept_add_buffered(struct domain *d, uint8_t type, uint64_t address, uin
 int intercept_add_doorbell(struct domain *d, const struct hvm_doorbell *b);
 int intercept_remove_doorbell(struct domain *d, uint8_t type, uint64_t address, int eventfd);
 
-/* -- core/event.c
- * ------------------------------------------------------------------------------------- */
+/* -- core/event.c ------------------------------------------------------------------------------ */
 
 /* Is there anything that would wake @v from HLT? Any thread. */
 bool hvm_event_pending(struct vcpu *v);

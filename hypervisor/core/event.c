@@ -82,10 +82,9 @@ static int event_interrupt_assist(struct vcpu *v)
 int hvm_event_assist(struct vcpu *v)
 {
 	struct hvm_event e = v->reinject;
+	int rc;
 
 	if (e.type != HVM_EVENT_NONE) {
-		int rc;
-
 		v->reinject.type = HVM_EVENT_NONE;
 		rc = event_inject(v, &e);
 		if (rc)
@@ -98,7 +97,11 @@ int hvm_event_assist(struct vcpu *v)
 			__atomic_fetch_and(&v->requests, ~HVM_REQ_NMI, __ATOMIC_SEQ_CST);
 			v->stats.nmi++;
 			e = (struct hvm_event){ .type = HVM_EVENT_NMI, .vector = 2 };
-			return event_inject(v, &e);
+			rc = event_inject(v, &e);
+			/* Its handler runs first; an interrupt waits for the end of it. */
+			if (!rc && event_interrupt(v))
+				v->domain->ops->intr_window(v, false);
+			return rc;
 		}
 		v->domain->ops->intr_window(v, true);
 	}

@@ -78,8 +78,7 @@ static const struct hvm_intercept *intercept_find(const struct intercept_table *
 	return NULL;
 }
 
-/* -- doorbells and buffered writes
- * ----------------------------------------------------------------- */
+/* -- doorbells and buffered writes ------------------------------------------------------------- */
 
 int intercept_add_buffered(struct domain *d, uint8_t type, uint64_t address, uint64_t bytes)
 {
@@ -138,10 +137,14 @@ static bool doorbell_matches(const struct hvm_doorbell *b, const struct hvm_io_a
 	       (!b->has_match || b->match == a->data);
 }
 
-/* A write that needs no answer. True: it is on its way. */
+/*
+ * A write that needs no answer. True: it is on its way. In an instruction that runs again and has
+ * requests served that come after this write, the write went out the first time.
+ */
 static bool intercept_post(struct vcpu *v, const struct hvm_io_access *a)
 {
 	struct hvm_intercepts *t = v->domain->intercepts;
+	bool again = v->replay.next < v->replay.done;
 	bool buffered = false;
 	int eventfd = -1;
 
@@ -155,9 +158,11 @@ static bool intercept_post(struct vcpu *v, const struct hvm_io_access *a)
 	for (unsigned int i = 0; i < t->buffered_count && !buffered; i++)
 		buffered = t->buffered[i].type == a->type &&
 			   a->address - t->buffered[i].address < t->buffered[i].bytes;
-	if (eventfd >= 0)
+	if (eventfd >= 0 && !again)
 		hvm_os_eventfd_signal(eventfd);
 	hvm_os_spin_unlock(&t->lock);
+	if (again)
+		return eventfd >= 0 || buffered;
 	if (eventfd >= 0) {
 		v->stats.doorbell++;
 		return true;
@@ -168,8 +173,7 @@ static bool intercept_post(struct vcpu *v, const struct hvm_io_access *a)
 	return true;
 }
 
-/* -- one access
- * ------------------------------------------------------------------------------------ */
+/* -- one access -------------------------------------------------------------------------------- */
 
 static int intercept_access(struct vcpu *v, const struct intercept_table *t,
 			    const struct hvm_io_access *a, uint64_t *data)
@@ -186,7 +190,7 @@ static int intercept_access(struct vcpu *v, const struct intercept_table *t,
 		return rc;
 	}
 	/* A synchronous request that was served is answered first: the ring must not get it too. */
-	if (a->is_write && v->replay.next >= v->replay.done && intercept_post(v, a))
+	if (a->is_write && !ioreq_is_next(v, a) && intercept_post(v, a))
 		return 0;
 	return ioreq_access(v, a, data);
 }
@@ -247,8 +251,7 @@ int hvm_mmio_write(struct vcpu *v, gpa_t gpa, unsigned int size, uint64_t value)
 	return intercept_access(v, &v->domain->intercepts->mmio, &a, &data);
 }
 
-/* -- string port I/O
- * ------------------------------------------------------------------------------- */
+/* -- string port I/O --------------------------------------------------------------------------- */
 
 /*
  * One element through the ordinary path, then the list is dropped: the next element of the same

@@ -14,12 +14,41 @@ static bool ioreq_same(const struct hvm_io_access *a, const struct hvm_io_access
 	       a->address == b->address;
 }
 
+bool ioreq_is_next(const struct vcpu *v, const struct hvm_io_access *a)
+{
+	const struct hvm_io_replay *rp = &v->replay;
+
+	return rp->next < rp->done && ioreq_same(&rp->access[rp->next], a);
+}
+
+bool ioreq_waits(const struct vcpu *v)
+{
+	return v->replay.asked_count != 0;
+}
+
+/* The request goes out; its bulk[], if it has one, is filled. Returns what the access returns. */
+static int ioreq_send(struct vcpu *v, const struct hvm_io_access *a, unsigned int count)
+{
+	struct hvm_ioreq *r = &v->ioreq_page->req;
+
+	v->replay.asked = *a;
+	v->replay.asked_count = count;
+	r->type = a->type;
+	r->is_write = a->is_write;
+	r->size = a->size;
+	r->address = a->address;
+	r->data = a->data;
+	r->count = count;
+	v->stats.ioreq++;
+	__atomic_store_n(&r->state, HVM_IOREQ_STATE_READY, __ATOMIC_RELEASE);
+	return -HVM_EAGAIN;
+}
+
 int ioreq_access(struct vcpu *v, const struct hvm_io_access *a, uint64_t *data)
 {
 	struct hvm_io_replay *rp = &v->replay;
-	struct hvm_ioreq *r = &v->ioreq_page->req;
 
-	if (rp->next < rp->done && ioreq_same(&rp->access[rp->next], a)) {
+	if (ioreq_is_next(v, a)) {
 		*data = rp->access[rp->next++].data;
 		return 0;
 	}
@@ -31,45 +60,33 @@ int ioreq_access(struct vcpu *v, const struct hvm_io_access *a, uint64_t *data)
 				 v->id, HVM_IO_REPLAY_MAX);
 		return -HVM_EAGAIN;
 	}
-	*r = (struct hvm_ioreq){ .type = a->type,
-				 .is_write = a->is_write,
-				 .size = a->size,
-				 .address = a->address,
-				 .data = *data,
-				 .count = 1 };
-	v->stats.ioreq++;
-	__atomic_store_n(&r->state, HVM_IOREQ_STATE_READY, __ATOMIC_RELEASE);
-	return -HVM_EAGAIN;
+	return ioreq_send(v, a, 1);
 }
 
 int ioreq_bulk(struct vcpu *v, bool is_write, uint16_t port, unsigned int size, unsigned int count,
 	       void *buf)
 {
+	const struct hvm_io_access a = {
+		.type = HVM_IOREQ_PIO, .is_write = is_write, .address = port, .size = (uint8_t)size
+	};
 	struct hvm_io_replay *rp = &v->replay;
 	struct hvm_ioreq *r = &v->ioreq_page->req;
 
+	if (count > HVM_IOREQ_DATA_BYTES / size)
+		count = HVM_IOREQ_DATA_BYTES / size;
 	if (rp->bulk_count) {
 		unsigned int n = rp->bulk_count < count ? rp->bulk_count : count;
 
 		rp->bulk_count = 0;
-		if (r->address == port && r->size == size && r->is_write == is_write) {
+		if (ioreq_same(&rp->asked, &a)) {
 			if (!is_write)
 				memcpy(buf, r->bulk, (size_t)n * size);
 			return (int)n;
 		}
 	}
-	if (count > HVM_IOREQ_DATA_BYTES / size)
-		count = HVM_IOREQ_DATA_BYTES / size;
-	r->type = HVM_IOREQ_PIO;
-	r->is_write = is_write;
-	r->size = (uint8_t)size;
-	r->address = port;
-	r->count = count;
 	if (is_write)
 		memcpy(r->bulk, buf, (size_t)count * size);
-	v->stats.ioreq++;
-	__atomic_store_n(&r->state, HVM_IOREQ_STATE_READY, __ATOMIC_RELEASE);
-	return -HVM_EAGAIN;
+	return ioreq_send(v, &a, count);
 }
 
 bool ioreq_complete(struct vcpu *v)
@@ -80,17 +97,19 @@ bool ioreq_complete(struct vcpu *v)
 
 	if (state == HVM_IOREQ_STATE_READY)
 		return false;
-	if (state == HVM_IOREQ_STATE_DONE) {
-		r->state = HVM_IOREQ_STATE_FREE;
-		if (r->count > 1)
-			rp->bulk_count = r->count;
-		else if (rp->done < HVM_IO_REPLAY_MAX)
-			rp->access[rp->done++] = (struct hvm_io_access){ .address = r->address,
-									 .data = r->data,
-									 .type = r->type,
-									 .is_write = r->is_write,
-									 .size = r->size };
+	if (state == HVM_IOREQ_STATE_DONE && rp->asked_count > 1) {
+		uint32_t count = __atomic_load_n(&r->count, __ATOMIC_RELAXED);
+
+		/* Less may have been done than was asked for, not more. */
+		rp->bulk_count = count < rp->asked_count ? count : rp->asked_count;
+	} else if (state == HVM_IOREQ_STATE_DONE && rp->asked_count == 1) {
+		/* ioreq_access() has seen to it that there is room. */
+		rp->access[rp->done] = rp->asked;
+		rp->access[rp->done++].data = __atomic_load_n(&r->data, __ATOMIC_RELAXED);
 	}
+	/* In any other state it was withdrawn: the instruction asks again. */
+	__atomic_store_n(&r->state, HVM_IOREQ_STATE_FREE, __ATOMIC_RELAXED);
+	rp->asked_count = 0;
 	rp->next = 0;
 	return true;
 }
@@ -100,10 +119,10 @@ void hvm_io_retire(struct vcpu *v)
 	v->replay.done = 0;
 	v->replay.next = 0;
 	v->replay.bulk_count = 0;
+	v->replay.asked_count = 0;
 }
 
-/* -- the buffered ring
- * ----------------------------------------------------------------------------- */
+/* -- the buffered ring ------------------------------------------------------------------------- */
 
 bool bufioreq_push(struct domain *d, const struct hvm_io_access *a)
 {
@@ -129,6 +148,16 @@ bool bufioreq_pop(struct domain *d, struct hvm_bufioreq *ret)
 	any = p->read_index != p->write_index;
 	if (any)
 		*ret = p->slot[p->read_index++ % HVM_BUFIOREQ_SLOTS];
+	hvm_os_spin_unlock(&d->bufioreq_lock);
+	return any;
+}
+
+bool bufioreq_pending(struct domain *d)
+{
+	bool any;
+
+	hvm_os_spin_lock(&d->bufioreq_lock);
+	any = d->bufioreq->read_index != d->bufioreq->write_index;
 	hvm_os_spin_unlock(&d->bufioreq_lock);
 	return any;
 }

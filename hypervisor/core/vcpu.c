@@ -51,6 +51,7 @@ void vcpu_reset(struct vcpu *v)
 {
 	v->msr_pat = PAT_POWER_ON;
 	v->msr_misc_enable = MISC_ENABLE_DEFAULT;
+	v->msr_spec_ctrl = 0;
 	v->mtrr = (struct hvm_mtrr){ 0 };
 	v->reinject = (struct hvm_event){ 0 };
 	v->ioreq_page->req.state = HVM_IOREQ_STATE_FREE;
@@ -62,9 +63,26 @@ void vcpu_reset(struct vcpu *v)
 			 __ATOMIC_SEQ_CST);
 }
 
+/* @request on top of what is not served yet, in the order in which they came. */
+static uint32_t vcpu_add_request(uint32_t pending, uint32_t request)
+{
+	/* What was asked before INIT would have been done, and undone by it. */
+	if (request & HVM_REQ_INIT)
+		return request | (pending & HVM_REQ_EVENT);
+	/* The first SIPI starts the vcpu, and to a running one the next says nothing. */
+	if ((request & HVM_REQ_SIPI) && (pending & HVM_REQ_SIPI))
+		return pending;
+	return pending | request;
+}
+
 void hvm_vcpu_request(struct vcpu *v, uint32_t request)
 {
-	__atomic_fetch_or(&v->requests, request, __ATOMIC_SEQ_CST);
+	uint32_t pending = __atomic_load_n(&v->requests, __ATOMIC_SEQ_CST);
+
+	while (!__atomic_compare_exchange_n(&v->requests, &pending,
+					    vcpu_add_request(pending, request), false,
+					    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+		;
 	if (v->vendor)
 		v->domain->ops->kick(v);
 	__atomic_fetch_add(&v->stats.kicks, 1, __ATOMIC_RELAXED);
@@ -81,6 +99,7 @@ static void vcpu_serve(struct vcpu *v)
 		vlapic_reset(v, true);
 		ops->vcpu_reset(v, true);
 		v->reinject = (struct hvm_event){ 0 };
+		hvm_io_retire(v);
 		__atomic_store_n(&v->activity, v->id ? HVM_ACTIVITY_WAIT_SIPI : HVM_ACTIVITY_RUN,
 				 __ATOMIC_SEQ_CST);
 	}
@@ -108,13 +127,37 @@ static int vcpu_exit(struct vcpu *v, struct hvm_exit *ret, enum hvm_exit_reason 
 	return 0;
 }
 
+/* Nothing to execute. 1: there may be now, 0: *ret is filled. */
+static int vcpu_sleep(struct vcpu *v, struct hvm_exit *ret)
+{
+	/* Batched writes do not wait for as long as the guest likes to sleep. */
+	if (__atomic_load_n(&v->activity, __ATOMIC_SEQ_CST) == HVM_ACTIVITY_HLT &&
+	    bufioreq_pending(v->domain))
+		return vcpu_exit(v, ret, HVM_EXIT_BUFIOREQ);
+	hvm_os_waiter_wait(&v->waiter);
+	return 1;
+}
+
+/* Something asked ioemu for an access, or the domain crashed over it. */
+static int vcpu_exit_ioreq(struct vcpu *v, struct hvm_exit *ret)
+{
+	return ioreq_waits(v) ? vcpu_exit(v, ret, HVM_EXIT_IOREQ) : 1;
+}
+
+static int vcpu_failed(struct vcpu *v, const char *what, int rc)
+{
+	hvm_domain_crash(v->domain, "vcpu %u: %s (%d) at rip %llx", v->id, what, rc,
+			 (unsigned long long)v->domain->ops->guest_rip(v));
+	return 1;
+}
+
 /* One turn of the loop: 1 go on, 0 *ret is filled. */
 static int vcpu_turn(struct vcpu *v, struct hvm_exit *ret)
 {
 	struct domain *d = v->domain;
 	int rc;
 
-	if (__atomic_load_n(&d->crashed, __ATOMIC_SEQ_CST))
+	if (hvm_domain_is_crashed(d))
 		return vcpu_exit(v, ret, HVM_EXIT_CRASH);
 	if (__atomic_exchange_n(&v->user_kick, 0, __ATOMIC_SEQ_CST))
 		return vcpu_exit(v, ret, HVM_EXIT_INTR);
@@ -122,22 +165,21 @@ static int vcpu_turn(struct vcpu *v, struct hvm_exit *ret)
 		vcpu_serve(v);
 	if (__atomic_load_n(&v->activity, __ATOMIC_SEQ_CST) == HVM_ACTIVITY_SHUTDOWN)
 		return vcpu_exit(v, ret, HVM_EXIT_SHUTDOWN);
-	if (!vcpu_may_run(v)) {
-		hvm_os_waiter_wait(&v->waiter);
-		return 1;
-	}
+	if (!vcpu_may_run(v))
+		return vcpu_sleep(v, ret);
 	rc = hvm_event_assist(v);
 	if (rc == -HVM_EAGAIN)
-		return vcpu_exit(v, ret, HVM_EXIT_IOREQ);
+		return vcpu_exit_ioreq(v, ret);
+	if (rc < 0)
+		return vcpu_failed(v, "an event could not be delivered", rc);
 	if (__atomic_load_n(&v->activity, __ATOMIC_SEQ_CST) != HVM_ACTIVITY_RUN)
 		return 1;
 	v->stats.exits++;
 	rc = d->ops->run(v, ret);
-	if (rc < 0) {
-		hvm_domain_crash(d, "vcpu %u: the engine failed (%d) at rip %llx", v->id, rc,
-				 (unsigned long long)d->ops->guest_rip(v));
-		return vcpu_exit(v, ret, HVM_EXIT_CRASH);
-	}
+	if (rc < 0)
+		return vcpu_failed(v, "the engine failed", rc);
+	if (rc == 0 && ret->reason == HVM_EXIT_IOREQ)
+		return vcpu_exit_ioreq(v, ret);
 	if (rc == 0 && ret->reason == HVM_EXIT_SHUTDOWN)
 		__atomic_store_n(&v->activity, HVM_ACTIVITY_SHUTDOWN, __ATOMIC_SEQ_CST);
 	return rc;

@@ -66,7 +66,7 @@ const char *hvm_domain_engine_name(const struct hvm_domain *d)
 
 const char *hvm_domain_crash_reason(const struct hvm_domain *d)
 {
-	return d->core->crash_reason;
+	return hvm_domain_is_crashed(d->core) ? d->core->crash_reason : "";
 }
 
 int hvm_domain_reset(struct hvm_domain *d)
@@ -74,8 +74,7 @@ int hvm_domain_reset(struct hvm_domain *d)
 	return domain_reset(d->core);
 }
 
-/* -- memory
- * ----------------------------------------------------------------------------------------- */
+/* -- memory ------------------------------------------------------------------------------------ */
 
 /* Vcpus may run: when this returns none of them uses what was there before. */
 int hvm_domain_map(struct hvm_domain *d, gpa_t gpa, uint64_t bytes, enum hvm_mem_type type,
@@ -139,8 +138,7 @@ void hvm_dirty_log_stop(struct hvm_domain *d)
 	lib_dirty_log_changed(d->core);
 }
 
-/* -- interrupts and devices
- * ------------------------------------------------------------------------- */
+/* -- interrupts and devices -------------------------------------------------------------------- */
 
 int hvm_irq_set(struct hvm_domain *d, unsigned int gsi, bool level)
 {
@@ -199,8 +197,7 @@ bool hvm_bufioreq_pop(struct hvm_domain *d, struct hvm_bufioreq *ret)
 	return bufioreq_pop(d->core, ret);
 }
 
-/* -- vcpus
- * -------------------------------------------------------------------------------------------- */
+/* -- vcpus ------------------------------------------------------------------------------------- */
 
 struct hvm_vcpu *hvm_domain_vcpu(struct hvm_domain *d, unsigned int index)
 {
@@ -261,8 +258,7 @@ size_t hvm_vcpu_stats(struct hvm_vcpu *v, uint64_t *ret, size_t max)
 	return count;
 }
 
-/* -- time and state
- * ----------------------------------------------------------------------------------- */
+/* -- time and state ---------------------------------------------------------------------------- */
 
 void hvm_domain_pause_time(struct hvm_domain *d)
 {

@@ -417,11 +417,14 @@ static int soft_inject_event(struct vcpu *v, const struct hvm_event *e)
 	soft_enter(sv);
 	rc = x86_deliver(&sv->cpu, e);
 	soft_leave(sv);
-	if (rc != -HVM_EIO)
-		sv->cpu.stop = X86_STOP_NONE;
-	/* An event ends a halt. */
+	if (sv->cpu.stop == X86_STOP_CRASH)
+		return -HVM_EIO;
+	sv->cpu.stop = X86_STOP_NONE;
+	/* An event ends a halt; one that ends in a triple fault ends more than that. */
 	if (!rc)
 		__atomic_store_n(&v->activity, HVM_ACTIVITY_RUN, __ATOMIC_SEQ_CST);
+	else if (rc == -HVM_EIO)
+		__atomic_store_n(&v->activity, HVM_ACTIVITY_SHUTDOWN, __ATOMIC_SEQ_CST);
 	return rc == -HVM_EAGAIN ? rc : 0;
 }
 

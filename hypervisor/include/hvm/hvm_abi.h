@@ -48,7 +48,7 @@ struct hvm_ioreq_page {
 _Static_assert(sizeof(struct hvm_ioreq_page) == HVM_PAGE_SIZE, "ioreq page is one page");
 
 /* Writes that need no answer, batched. Producer: core (any vcpu, under a lock); consumer: ioemu. */
-#define HVM_BUFIOREQ_SLOTS 168
+#define HVM_BUFIOREQ_SLOTS 128
 struct hvm_bufioreq {
 	uint64_t address;
 	uint64_t data;
@@ -58,11 +58,13 @@ struct hvm_bufioreq {
 };
 
 struct hvm_bufioreq_page {
-	uint32_t write_index; /* free running; slot = index % HVM_BUFIOREQ_SLOTS */
+	/* Free running; slot = index % HVM_BUFIOREQ_SLOTS, a power of two for the wrap at 2^32. */
+	uint32_t write_index;
 	uint32_t read_index;
 	uint64_t pad[3];
 	struct hvm_bufioreq slot[HVM_BUFIOREQ_SLOTS];
 };
 _Static_assert(sizeof(struct hvm_bufioreq_page) <= HVM_PAGE_SIZE, "buffered ring is one page");
+_Static_assert(!(HVM_BUFIOREQ_SLOTS & (HVM_BUFIOREQ_SLOTS - 1)), "slots follow on across the wrap");
 
 #endif
