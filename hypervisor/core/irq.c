@@ -10,9 +10,10 @@
 
 void hvm_gsi_set(struct domain *d, unsigned int gsi, bool level)
 {
-	if (gsi >= HVM_GSI_COUNT)
+	/* The second PIC is on line 2, and the IOAPIC's pin 2 is the timer's. */
+	if (gsi >= HVM_GSI_COUNT || gsi == PIC_CASCADE)
 		return;
-	if (gsi < HVM_ISA_IRQS && gsi != PIC_CASCADE)
+	if (gsi < HVM_ISA_IRQS)
 		vpic_set_irq(d, gsi, level);
 	vioapic_set_pin(d, gsi == 0 ? PIT_IOAPIC_PIN : gsi, level);
 }

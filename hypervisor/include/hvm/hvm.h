@@ -93,7 +93,7 @@ void hvm_dirty_log_stop(struct hvm_domain *d);
 
 /*
  * hvm_irq_set - level of an interrupt line. GSI 0-15: the ISA lines, to both the PICs and the
- * IOAPIC (0 arrives at IOAPIC pin 2); 16-23: IOAPIC pins only.
+ * IOAPIC (0 arrives at IOAPIC pin 2; 2 is no line of a device's: ignored); 16-23: IOAPIC pins only.
  */
 int hvm_irq_set(struct hvm_domain *d, unsigned int gsi, bool level);
 /* hvm_msi_send - a message-signalled interrupt: address and data as the device wrote them. */
