@@ -141,10 +141,9 @@ static bool doorbell_matches(const struct hvm_doorbell *b, const struct hvm_io_a
  * A write that needs no answer. True: it is on its way. In an instruction that runs again and has
  * requests served that come after this write, the write went out the first time.
  */
-static bool intercept_post(struct vcpu *v, const struct hvm_io_access *a)
+static bool intercept_post(struct vcpu *v, const struct hvm_io_access *a, bool again)
 {
 	struct hvm_intercepts *t = v->domain->intercepts;
-	bool again = v->replay.next < v->replay.done;
 	bool buffered = false;
 	int eventfd = -1;
 
@@ -175,24 +174,58 @@ static bool intercept_post(struct vcpu *v, const struct hvm_io_access *a)
 
 /* -- one access -------------------------------------------------------------------------------- */
 
-static int intercept_access(struct vcpu *v, const struct intercept_table *t,
-			    const struct hvm_io_access *a, uint64_t *data)
+static const struct intercept_table *intercept_table(const struct domain *d, uint8_t type)
 {
-	const struct hvm_intercept *r = intercept_find(t, a->address, a->size);
-	int rc = -HVM_EOPNOTSUPP;
+	return type == HVM_IOREQ_PIO ? &d->intercepts->pio : &d->intercepts->mmio;
+}
 
-	if (r)
-		rc = a->is_write ? r->write(v, r->dev, a->address - r->base, a->size, a->data)
-				 : r->read(v, r->dev, a->address - r->base, a->size, data);
-	if (rc != -HVM_EOPNOTSUPP) {
-		if (a->size < 8)
-			*data &= HVM_BIT(a->size * 8) - 1;
-		return rc;
-	}
-	/* A synchronous request that was served is answered first: the ring must not get it too. */
-	if (a->is_write && !ioreq_is_next(v, a) && intercept_post(v, a))
+/* A chip of the core, if there is one: 0, or -HVM_EOPNOTSUPP. */
+static int intercept_chip(struct vcpu *v, const struct hvm_io_access *a, uint64_t *data)
+{
+	const struct hvm_intercept *r =
+		intercept_find(intercept_table(v->domain, a->type), a->address, a->size);
+	int rc;
+
+	if (!r)
+		return -HVM_EOPNOTSUPP;
+	rc = a->is_write ? r->write(v, r->dev, a->address - r->base, a->size, a->data)
+			 : r->read(v, r->dev, a->address - r->base, a->size, data);
+	if (rc != -HVM_EOPNOTSUPP && a->size < 8)
+		*data &= HVM_BIT(a->size * 8) - 1;
+	return rc;
+}
+
+int hvm_core_access(struct vcpu *v, const struct hvm_io_access *a, bool again, uint64_t *data)
+{
+	int rc = intercept_chip(v, a, data);
+
+	if (rc == -HVM_EOPNOTSUPP && a->is_write && intercept_post(v, a, again))
 		return 0;
-	return ioreq_access(v, a, data);
+	return rc;
+}
+
+/* The same for a domain that executes for another one: ask only where there can be something. */
+static int intercept_remote(struct vcpu *v, const struct hvm_io_access *a, bool again, bool next,
+			    uint64_t *data)
+{
+	const struct intercept_table *t = intercept_table(v->domain, a->type);
+
+	if (intercept_find(t, a->address, a->size) || (a->is_write && !next))
+		return v->domain->remote_access(v, a, again, data);
+	return -HVM_EOPNOTSUPP;
+}
+
+static int intercept_access(struct vcpu *v, const struct hvm_io_access *a, uint64_t *data)
+{
+	/* A synchronous request that was served is answered first: the ring must not get it too. */
+	const bool next = ioreq_is_next(v, a), again = v->replay.next < v->replay.done;
+	int rc;
+
+	if (hvm_unlikely(v->domain->remote_access))
+		rc = intercept_remote(v, a, again, next, data);
+	else
+		rc = next ? intercept_chip(v, a, data) : hvm_core_access(v, a, again, data);
+	return rc == -HVM_EOPNOTSUPP ? ioreq_access(v, a, data) : rc;
 }
 
 int hvm_pio_read(struct vcpu *v, uint16_t port, unsigned int size, uint32_t *ret)
@@ -204,7 +237,7 @@ int hvm_pio_read(struct vcpu *v, uint16_t port, unsigned int size, uint32_t *ret
 	int rc;
 
 	v->stats.pio++;
-	rc = intercept_access(v, &v->domain->intercepts->pio, &a, &data);
+	rc = intercept_access(v, &a, &data);
 	if (!rc)
 		*ret = (uint32_t)data;
 	return rc;
@@ -220,7 +253,7 @@ int hvm_pio_write(struct vcpu *v, uint16_t port, unsigned int size, uint32_t val
 	uint64_t data = value;
 
 	v->stats.pio++;
-	return intercept_access(v, &v->domain->intercepts->pio, &a, &data);
+	return intercept_access(v, &a, &data);
 }
 
 int hvm_mmio_read(struct vcpu *v, gpa_t gpa, unsigned int size, uint64_t *ret)
@@ -232,7 +265,7 @@ int hvm_mmio_read(struct vcpu *v, gpa_t gpa, unsigned int size, uint64_t *ret)
 	int rc;
 
 	v->stats.mmio++;
-	rc = intercept_access(v, &v->domain->intercepts->mmio, &a, &data);
+	rc = intercept_access(v, &a, &data);
 	if (!rc)
 		*ret = data;
 	return rc;
@@ -248,7 +281,7 @@ int hvm_mmio_write(struct vcpu *v, gpa_t gpa, unsigned int size, uint64_t value)
 	uint64_t data = value;
 
 	v->stats.mmio++;
-	return intercept_access(v, &v->domain->intercepts->mmio, &a, &data);
+	return intercept_access(v, &a, &data);
 }
 
 /* -- string port I/O --------------------------------------------------------------------------- */

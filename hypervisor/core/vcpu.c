@@ -159,7 +159,7 @@ static int vcpu_turn(struct vcpu *v, struct hvm_exit *ret)
 
 	if (hvm_domain_is_crashed(d))
 		return vcpu_exit(v, ret, HVM_EXIT_CRASH);
-	if (__atomic_exchange_n(&v->user_kick, 0, __ATOMIC_SEQ_CST))
+	if (hvm_os_interrupted() || __atomic_exchange_n(&v->user_kick, 0, __ATOMIC_SEQ_CST))
 		return vcpu_exit(v, ret, HVM_EXIT_INTR);
 	if (__atomic_load_n(&v->requests, __ATOMIC_SEQ_CST) & ~HVM_REQ_NMI)
 		vcpu_serve(v);

@@ -185,6 +185,36 @@ int p2m_unmap(struct p2m *p, gpa_t gpa, uint64_t bytes)
 	return p2m_replace(p, gpa, bytes, NULL);
 }
 
+static bool p2m_backing_used(const struct p2m *p, const struct p2m_backing *b)
+{
+	for (unsigned int i = 0; i < p->map->count; i++) {
+		const uint8_t *flags = p->map->range[i].page_flags;
+
+		if (flags >= b->flags && flags < b->flags + b->pages)
+			return true;
+	}
+	return false;
+}
+
+void p2m_reclaim(struct p2m *p)
+{
+	struct p2m_backing **link = &p->backings;
+
+	while (p->retired_count)
+		hvm_os_free(p->retired[--p->retired_count]);
+	while (*link) {
+		struct p2m_backing *b = *link;
+
+		if (p2m_backing_used(p, b)) {
+			link = &b->next;
+			continue;
+		}
+		*link = b->next;
+		hvm_os_free_pages(b->flags, b->pages);
+		hvm_os_free(b);
+	}
+}
+
 const struct p2m_range *p2m_lookup(const struct p2m *p, gpa_t gpa)
 {
 	const struct p2m_map *m = __atomic_load_n(&p->map, __ATOMIC_ACQUIRE);

@@ -58,6 +58,11 @@ void p2m_fini(struct p2m *p);
  */
 int p2m_map(struct p2m *p, gpa_t gpa, uint64_t bytes, enum hvm_mem_type type, void *hva);
 int p2m_unmap(struct p2m *p, gpa_t gpa, uint64_t bytes);
+/*
+ * p2m_reclaim - free what only former maps lead to. The caller holds the domain's lock or has the
+ * domain to itself, and nothing looks at the p2m meanwhile: no vcpu runs, no call is under way.
+ */
+void p2m_reclaim(struct p2m *p);
 /* p2m_lookup - the range that holds @gpa, or NULL (MMIO). Lock-free; binary search. */
 const struct p2m_range *p2m_lookup(const struct p2m *p, gpa_t gpa);
 

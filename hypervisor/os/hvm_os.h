@@ -29,7 +29,7 @@ void hvm_os_free_pages(void *p, size_t bytes);
 /* -- locks. A mutex may sleep; never taken from a timer callback. A spin lock may be. ------------
  */
 struct hvm_os_mutex {
-	_Alignas(8) uint8_t opaque[64];
+	_Alignas(8) uint8_t opaque[192]; /* a kernel that watches its locks needs so much */
 };
 void hvm_os_mutex_init(struct hvm_os_mutex *m);
 void hvm_os_mutex_fini(struct hvm_os_mutex *m);
@@ -37,7 +37,7 @@ void hvm_os_mutex_lock(struct hvm_os_mutex *m);
 void hvm_os_mutex_unlock(struct hvm_os_mutex *m);
 
 struct hvm_os_spinlock {
-	_Alignas(8) uint8_t opaque[64];
+	_Alignas(8) uint8_t opaque[96];
 };
 void hvm_os_spin_init(struct hvm_os_spinlock *l);
 void hvm_os_spin_fini(struct hvm_os_spinlock *l);
@@ -76,6 +76,11 @@ void hvm_os_waiter_fini(struct hvm_os_waiter *w);
 /* Sleep until hvm_os_waiter_wake(); a wake that came first is not lost (one token). */
 void hvm_os_waiter_wait(struct hvm_os_waiter *w);
 void hvm_os_waiter_wake(struct hvm_os_waiter *w);
+/*
+ * Between two stretches of guest time: others may run if it is their turn. True: a signal waits for
+ * this thread, which is to return to its caller soon (it ends hvm_os_waiter_wait() too).
+ */
+bool hvm_os_interrupted(void);
 /* Give the CPU away once, while spinning for another vcpu. */
 void hvm_os_yield(void);
 

@@ -341,6 +341,12 @@ void hvm_os_waiter_wake(struct hvm_os_waiter *w)
 		os_futex(word, FUTEX_WAKE, 1);
 }
 
+/* A thread of a process is preempted by the kernel, and its signals are its own affair. */
+bool hvm_os_interrupted(void)
+{
+	return false;
+}
+
 void hvm_os_yield(void)
 {
 	sched_yield();

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * calls.h - what hvm/hvm.h asks of a domain, on the core's side of it: the same functions behind
+ * libhvm in one process and behind the ioctls of /dev/hvm. Arguments are checked here, so that
+ * either side may pass on what it was given.
+ */
+#ifndef HVM_CALLS_H
+#define HVM_CALLS_H
+
+#include "core/domain.h"
+
+/*
+ * domain_map - as hvm_domain_map(); MMIO unmaps. When it returns no vcpu uses what was there
+ * before.
+ */
+int domain_map(struct domain *d, gpa_t gpa, uint64_t bytes, enum hvm_mem_type type, void *hva);
+void domain_memory_written(struct domain *d, gpa_t gpa, uint64_t bytes);
+void domain_dirty_start(struct domain *d);
+int domain_dirty_sync(struct domain *d, gpa_t gpa, uint64_t pages, uint64_t *bitmap);
+void domain_dirty_stop(struct domain *d);
+int domain_irq(struct domain *d, unsigned int gsi, bool level);
+int domain_nmi(struct domain *d);
+int domain_bufioreq_add(struct domain *d, uint32_t type, uint64_t address, uint64_t bytes);
+/* domain_doorbell_add/remove - @b->eventfd is a number that hvm_os_eventfd_signal() takes. */
+int domain_doorbell_add(struct domain *d, const struct hvm_doorbell *b);
+int domain_doorbell_remove(struct domain *d, const struct hvm_doorbell *b);
+
+void vcpu_kick(struct vcpu *v);
+void vcpu_get_state(struct vcpu *v, struct hvm_vcpu_state *ret);
+/* vcpu_set_state - -HVM_EINVAL: no processor can be in this state, or the vendor refuses it. */
+int vcpu_set_state(struct vcpu *v, const struct hvm_vcpu_state *s);
+/*
+ * vcpu_put_emulated - one instruction of @v was executed elsewhere: @s is what it left. What the
+ * core keeps itself (task priority, PAT, served accesses) stays.
+ */
+int vcpu_put_emulated(struct vcpu *v, struct hvm_vcpu_state *s);
+/* vcpu_state_ok - could a processor be in this state? What vendors rely on when they load it. */
+bool vcpu_state_ok(const struct hvm_vcpu_state *s);
+int vcpu_translate(struct vcpu *v, gva_t gva, gpa_t *ret);
+size_t vcpu_stats(const struct vcpu *v, uint64_t *ret, size_t max);
+
+/* -- core/abi.c: the calls of hvm/hvm_ioctl.h that need nothing of the operating system but copying
+ */
+
+/* What a call wants locked while it works. */
+enum abi_lock {
+	ABI_LOCK_NONE,
+	ABI_LOCK_READ,	/* memory map: may not change */
+	ABI_LOCK_WRITE, /* memory map: changes */
+	ABI_LOCK_QUIET, /* changes, and no vcpu runs */
+	ABI_LOCK_VCPU,	/* this vcpu does not run, and the memory map may not change */
+};
+
+/* The caller's memory. -HVM_EFAULT. */
+struct abi_os {
+	int (*copy_in)(void *to, uint64_t from, size_t bytes);
+	int (*copy_out)(uint64_t to, const void *from, size_t bytes);
+};
+
+struct abi_target {
+	struct domain *domain;
+	struct vcpu *vcpu; /* calls of a vcpu's file */
+	const struct abi_os *os;
+};
+
+struct abi_call {
+	uint32_t call; /* HVM_IOCTL_*; 0: no such call */
+	uint32_t lock; /* enum abi_lock */
+	/* @arg: the call's structure, a private copy. 0 or more, or -errno. */
+	int (*fn)(const struct abi_target *t, void *arg);
+};
+
+/* The largest structure of any call. */
+#define ABI_ARG_BYTES 272u
+
+/* abi_find_domain, abi_find_vcpu - the call @call of that kind of file, or NULL. */
+const struct abi_call *abi_find_domain(uint32_t call);
+const struct abi_call *abi_find_vcpu(uint32_t call);
+
+#endif
