@@ -167,6 +167,80 @@ int client_call(const char *method, const char *path, const char *body, struct a
 	return EXIT_REFUSED;
 }
 
+/* Lines of a stream as they come; a line that does not fit is given up. */
+struct lines {
+	CURL *curl;
+	char line[64 << 10];
+	size_t len;
+	struct answer refusal; /* the body, when it is none */
+};
+
+static size_t on_stream(char *data, size_t size, size_t n, void *arg)
+{
+	struct lines *l = arg;
+	long status = 0;
+
+	n *= size;
+	curl_easy_getinfo(l->curl, CURLINFO_RESPONSE_CODE, &status);
+	if (status >= 400)
+		return on_body(data, 1, n, &l->refusal);
+	for (size_t i = 0; i < n; i++) {
+		if (data[i] != '\n') {
+			if (l->len < sizeof(l->line) - 1)
+				l->line[l->len++] = data[i];
+			continue;
+		}
+		l->line[l->len] = 0;
+		l->len = 0;
+		if (!strncmp(l->line, "data: ", 6) && puts(l->line + 6) == EOF)
+			return 0;
+	}
+	return fflush(stdout) ? 0 : n;
+}
+
+/** Print the data of server-sent events until the stream ends. The exit status. */
+int client_events(const char *path)
+{
+	struct lines *l = calloc(1, sizeof(*l));
+	struct curl_slist *headers = make_headers("GET", false);
+	CURL *c = curl_easy_init();
+	char *url = NULL;
+	CURLcode rc;
+	int ret = EXIT_UNREACHABLE;
+
+	if (!l || !c || asprintf(&url, "%s%s", opt_url ? opt_url : "http://localhost", path) < 0) {
+		complain("out of memory");
+		goto out;
+	}
+	l->curl = c;
+	curl_easy_setopt(c, CURLOPT_URL, url);
+	curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
+	if (!opt_url)
+		curl_easy_setopt(c, CURLOPT_UNIX_SOCKET_PATH, opt_socket);
+	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_stream);
+	curl_easy_setopt(c, CURLOPT_WRITEDATA, l);
+	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, 10L);
+	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(c, CURLOPT_NOPROXY, "*");
+	rc = curl_easy_perform(c);
+	curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &l->refusal.status);
+	if (rc == CURLE_OK && l->refusal.status >= 400) {
+		client_problem(&l->refusal);
+		ret = EXIT_REFUSED;
+	} else {
+		complain("%s: %s", opt_url ? opt_url : opt_socket,
+			 rc == CURLE_OK ? "the stream has ended" : curl_easy_strerror(rc));
+	}
+out:
+	if (l)
+		answer_free(&l->refusal);
+	curl_slist_free_all(headers);
+	curl_easy_cleanup(c);
+	free(url);
+	free(l);
+	return ret;
+}
+
 /** The body as JSON; NULL when it is none. */
 json_t *answer_json(const struct answer *a)
 {

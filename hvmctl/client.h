@@ -33,6 +33,7 @@ int client_call(const char *method, const char *path, const char *body, struct a
 void client_problem(const struct answer *a);
 json_t *answer_json(const struct answer *a);
 void answer_free(struct answer *a);
+int client_events(const char *path);
 int domain_url(const char *name, const char *tail, char *out, size_t len);
 
 /* console.c */

@@ -56,20 +56,11 @@ static const char *text(const json_t *j, const char *key)
 	return s && s[0] ? s : "-";
 }
 
-static int cmd_list(const struct command *c, char **args)
+static void list_page(const json_t *j)
 {
-	struct answer a;
-	json_t *j, *d;
+	const json_t *d;
 	size_t i;
-	int rc = client_call("GET", "/v1/domains", NULL, &a);
 
-	(void)c;
-	(void)args;
-	if (rc != EXIT_DONE)
-		return rc;
-	j = answer_json(&a);
-	answer_free(&a);
-	printf("%-24s %-9s %5s %10s  %s\n", "NAME", "STATE", "VCPUS", "MEMORY_MIB", "REASON");
 	json_array_foreach(json_object_get(j, "domains"), i, d)
 	{
 		printf("%-24s %-9s %5lld %10lld  %s\n", text(d, "name"), text(d, "state"),
@@ -77,10 +68,37 @@ static int cmd_list(const struct command *c, char **args)
 		       (long long)json_integer_value(json_object_get(d, "memory_mib")),
 		       text(d, "state_reason"));
 	}
-	json_decref(j);
-	return EXIT_DONE;
 }
 
+static int cmd_list(const struct command *c, char **args)
+{
+	char url[512] = "/v1/domains", after[300];
+	const char *next;
+	struct answer a;
+	json_t *j;
+	int rc;
+
+	(void)c;
+	(void)args;
+	rc = client_call("GET", url, NULL, &a);
+	if (rc == EXIT_DONE)
+		printf("%-24s %-9s %5s %10s  %s\n", "NAME", "STATE", "VCPUS", "MEMORY_MIB",
+		       "REASON");
+	while (rc == EXIT_DONE) {
+		j = answer_json(&a);
+		answer_free(&a);
+		list_page(j);
+		next = json_string_value(json_object_get(j, "next"));
+		snprintf(after, sizeof(after), "%s", next ? next : "");
+		json_decref(j);
+		if (!after[0])
+			break;
+		snprintf(url, sizeof(url), "/v1/domains?after=%s",
+			 after); /* names need no escape */
+		rc = client_call("GET", url, NULL, &a);
+	}
+	return rc;
+}
 static int cmd_show(const struct command *c, char **args)
 {
 	char url[512];
@@ -207,6 +225,23 @@ static int cmd_console(const struct command *c, char **args)
 	return opt_interactive ? terminal_attach(args[0]) : console_show(args[0], opt_follow);
 }
 
+static int cmd_events(const struct command *c, char **args)
+{
+	char url[64] = "/v1/events", *end = NULL;
+
+	(void)c;
+	if (args[0]) {
+		unsigned long long since = strtoull(args[0], &end, 10);
+
+		if (end == args[0] || *end || args[0][0] == '-') {
+			complain("\"%s\" is no number of an event", args[0]);
+			return EXIT_USAGE;
+		}
+		snprintf(url, sizeof(url), "/v1/events?since=%llu", since);
+	}
+	return client_events(url);
+}
+
 static int write_file(const char *path, const struct answer *a)
 {
 	FILE *f = strcmp(path, "-") ? fopen(path, "we") : stdout;
@@ -252,6 +287,7 @@ static const struct command commands[] = {
 	{ "send-key",   "DOMAIN KEY...", "press keys together: ctrl alt delete",      2, 9, cmd_send_key },
 	{ "console",    "[-f|-i] DOMAIN", "what it printed; -f: until it ends; -i: its serial port here, Ctrl-] leaves", 1, 1, cmd_console },
 	{ "screenshot", "DOMAIN FILE|-", "its screen as PNG",                         2, 2, cmd_screenshot },
+	{ "events",     "[SINCE]",       "what happens, a line of JSON each; 0: all",  0, 1, cmd_events },
 	{ "host",       "",              "engines, processors, memory, limits",       0, 0, cmd_host },
 };
 /* clang-format on */

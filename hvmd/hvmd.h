@@ -72,6 +72,29 @@ struct operation {
 	char detail[512];
 };
 
+/* The Idempotency-Key of a POST, "" when there is none, and the SHA-256 of what it belongs to. */
+struct idem {
+	char key[256];
+	char fingerprint[65];
+};
+
+/* What a domain is told to do. */
+struct op_request {
+	const char *action;
+	json_t *params;
+	const struct idem *idem;
+	char id[UUID_LEN]; /* out: the operation */
+};
+
+/* What a POST was answered: an operation, or the rest. */
+struct answer {
+	unsigned status;
+	char operation[UUID_LEN];
+	char location[96];
+	char etag[32];
+	char *body;
+};
+
 /* One HTTP request; lives until MHD says it is completed. */
 struct request {
 	struct MHD_Connection *conn;
@@ -82,6 +105,8 @@ struct request {
 	bool too_large, ran, suspended;
 	bool tcp; /* came over TCP: needs the token */
 	bool http11;
+	bool replayed; /* the first answer to its Idempotency-Key */
+	struct idem idem;
 	struct bridge *bridge; /* until the upgrade to a websocket is through */
 	struct MHD_Response *response;
 	unsigned status;
@@ -142,6 +167,10 @@ void bridge_abandon(struct bridge *b);
 void bridges_close(void);
 
 /* http/routes.c, api_*.c */
+bool idempotency_answered(struct request *rq);
+void api_events(struct request *rq, const char *id);
+void events_wake(void);
+void events_tick(void);
 char *file_tail(const char *path, size_t max, size_t *len);
 struct domain *request_domain(struct request *rq, const char *id);
 void route(struct request *rq);
@@ -174,6 +203,13 @@ int db_exec(sqlite3 *db, const char *sql);
 int store_domain_put(sqlite3 *db, const struct domain *d);
 int store_domain_delete(sqlite3 *db, const char *uuid);
 int store_domains_load(sqlite3 *db, struct domain **list);
+int db_begin(sqlite3 *db);
+int db_end(sqlite3 *db, bool good);
+int store_event_put(sqlite3 *db, const char *kind, const struct domain *d, json_t *details);
+json_t *store_event_after(sqlite3 *db, int64_t since, int64_t *ret_seq);
+void store_events_range(sqlite3 *db, int64_t *first, int64_t *last);
+int store_answer_put(sqlite3 *db, const struct idem *idem, const struct answer *a);
+int store_answer_get(sqlite3 *db, const struct idem *idem, struct answer *a);
 int store_op_put(sqlite3 *db, const struct operation *op);
 int store_op_get(sqlite3 *db, const char *id, struct operation *op);
 json_t *store_ops_list(sqlite3 *db, const char *domain, unsigned limit);
@@ -196,7 +232,9 @@ int domain_set_state(struct domain *d, enum dom_state s, const char *fmt, ...)
 void domain_set_error(struct domain *d, const char *code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 json_t *domain_json(const struct domain *d);
-bool domain_act(struct domain *d, const char *action, json_t *params, char *op, struct problem *p);
+void domain_list(struct domain *d);
+void domain_unlist(struct domain *d);
+bool domain_act(struct domain *d, struct op_request *r, struct problem *p);
 void domain_op_finish(struct domain *d, const char *code, const char *detail);
 void domain_ended(struct domain *d, int status, int sig);
 bool action_known(const char *action);

@@ -245,17 +245,17 @@ static void on_signal(uv_signal_t *s, int num)
 /* --stop-domains: ask every ioemu to stop, wait a little, then use force. */
 static void stop_domains(void)
 {
+	static const struct idem no_key;
+	struct op_request r = { .action = "stop", .params = json_object(), .idem = &no_key };
 	struct problem p = { 0 };
-	json_t *none = json_object();
-	char op[UUID_LEN];
 	bool any = true;
 
 	for (struct domain *d = hvmd.domains; d; d = d->next) {
 		if (!d->op[0] && (d->state == DOM_RUNNING || d->state == DOM_PAUSED) &&
-		    !domain_act(d, "stop", none, op, &p))
+		    !domain_act(d, &r, &p))
 			problem_clear(&p);
 	}
-	json_decref(none);
+	json_decref(r.params);
 	while (any) {
 		any = false;
 		for (struct domain *d = hvmd.domains; d; d = d->next)

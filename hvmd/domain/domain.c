@@ -114,6 +114,28 @@ struct domain *domain_new(json_t *def)
 	return d;
 }
 
+/** Put a domain into the list, which is ordered by name. */
+void domain_list(struct domain *d)
+{
+	struct domain **pp = &hvmd.domains;
+
+	while (*pp && strcmp((*pp)->name, d->name) < 0)
+		pp = &(*pp)->next;
+	d->next = *pp;
+	*pp = d;
+}
+
+/** Take a domain out of the list. */
+void domain_unlist(struct domain *d)
+{
+	struct domain **pp = &hvmd.domains;
+
+	while (*pp && *pp != d)
+		pp = &(*pp)->next;
+	if (*pp)
+		*pp = d->next;
+}
+
 /** Free an unlisted domain. */
 void domain_free(struct domain *d)
 {
@@ -126,6 +148,28 @@ void domain_free(struct domain *d)
 bool domain_active(const struct domain *d)
 {
 	return d->state >= DOM_STARTING && d->state <= DOM_STOPPING;
+}
+
+static json_t *state_details(const struct domain *d)
+{
+	return json_pack("{s:s, s:s}", "state", dom_state_names[d->state], "state_reason",
+			 d->reason);
+}
+
+/* The domain's row and an event (details taken over) in one transaction. */
+static int store_with_event(const struct domain *d, const char *kind, json_t *details)
+{
+	int rc;
+
+	if (db_begin(hvmd.db)) {
+		fprintf(stderr, "hvmd: database: %s\n", sqlite3_errmsg(hvmd.db));
+		json_decref(details);
+		return -1;
+	}
+	rc = store_event_put(hvmd.db, kind, d, details);
+	rc = db_end(hvmd.db, !rc && !store_domain_put(hvmd.db, d));
+	events_wake();
+	return rc;
 }
 
 /** Enter a state and write it down. -1: the database refused; memory then keeps the new state. */
@@ -141,7 +185,7 @@ int domain_set_state(struct domain *d, enum dom_state s, const char *fmt, ...)
 		d->pid = 0;
 	fprintf(stderr, "hvmd: %s: %s%s%s\n", d->name, dom_state_names[s], d->reason[0] ? ": " : "",
 		d->reason);
-	return store_domain_put(hvmd.db, d);
+	return store_with_event(d, "domain-state", state_details(d));
 }
 
 /**
@@ -166,7 +210,7 @@ void domain_set_error(struct domain *d, const char *code, const char *fmt, ...)
 		return;
 	d->error_stored_ms = uv_now(&hvmd.loop);
 	fprintf(stderr, "hvmd: %s: %s: %s\n", d->name, code, detail);
-	store_domain_put(hvmd.db, d);
+	store_with_event(d, "domain-error", json_deep_copy(d->last_error));
 }
 
 /** A domain as the API shows it. */
@@ -192,30 +236,37 @@ json_t *domain_json(const struct domain *d)
 	return j;
 }
 
+static json_t *op_details(const struct operation *op)
+{
+	json_t *j = op_json(op);
+
+	json_object_del(j, "domain"); /* is in the event */
+	return j;
+}
+
 /** End the operation under way: success when code is NULL. Wakes those who wait for it. */
 void domain_op_finish(struct domain *d, const char *code, const char *detail)
 {
 	struct operation op;
 	char id[UUID_LEN];
+	bool good = true;
 
 	if (!d->op[0])
 		return;
 	memcpy(id, d->op, sizeof(id));
 	d->op[0] = 0;
-	db_exec(hvmd.db, "BEGIN IMMEDIATE");
+	db_begin(hvmd.db);
 	if (!store_op_get(hvmd.db, id, &op)) {
 		snprintf(op.state, sizeof(op.state), "%s", code ? "failed" : "succeeded");
 		snprintf(op.code, sizeof(op.code), "%s", code ? code : "");
 		snprintf(op.detail, sizeof(op.detail), "%s", code && detail ? detail : "");
 		time_now(op.finished);
-		store_op_put(hvmd.db, &op);
+		good = !store_op_put(hvmd.db, &op) &&
+		       !store_event_put(hvmd.db, "operation", d, op_details(&op));
 	}
-	store_domain_put(hvmd.db, d);
-	if (db_exec(hvmd.db, "COMMIT")) {
-		fprintf(stderr, "hvmd: database: %s\n", sqlite3_errmsg(hvmd.db));
-		db_exec(hvmd.db, "ROLLBACK");
-	}
+	db_end(hvmd.db, good && !store_domain_put(hvmd.db, d));
 	waiters_wake(id);
+	events_wake();
 }
 
 /** ioemu is gone: say why. status and sig are -1 and 0 when it was not our child. */
@@ -288,30 +339,42 @@ static json_t *make_config(const struct domain *d, struct problem *p)
 	return c;
 }
 
-/* Write the operation and the state it leads through in one transaction. */
-static bool begin_op(struct domain *d, const char *kind, enum dom_state through, struct problem *p)
+/* Write the operation and the state it leads through in one transaction, and with them the answer
+ * for an Idempotency-Key: sent again, the request must not begin another one. */
+static bool begin_op(struct domain *d, struct op_request *r, enum dom_state through,
+		     struct problem *p)
 {
 	struct operation op = { .state = "running" };
+	struct answer answer = { .status = 202 };
 	enum dom_state old = d->state;
+	bool good;
 
 	new_uuid(op.id);
-	snprintf(op.kind, sizeof(op.kind), "%s", kind);
+	memcpy(r->id, op.id, sizeof(r->id));
+	snprintf(op.kind, sizeof(op.kind), "%s", r->action);
 	memcpy(op.domain, d->uuid, sizeof(op.domain));
 	time_now(op.created);
 	memcpy(d->op, op.id, sizeof(d->op));
 	d->state = through;
-	if (!db_exec(hvmd.db, "BEGIN IMMEDIATE") && !store_op_put(hvmd.db, &op) &&
-	    !store_domain_put(hvmd.db, d) && !db_exec(hvmd.db, "COMMIT"))
+	memcpy(answer.operation, op.id, sizeof(answer.operation));
+	good = !db_begin(hvmd.db) && !store_op_put(hvmd.db, &op) && !store_domain_put(hvmd.db, d) &&
+	       !store_event_put(hvmd.db, "operation", d, op_details(&op)) &&
+	       (through == old || !store_event_put(hvmd.db, "domain-state", d, state_details(d))) &&
+	       !store_answer_put(hvmd.db, r->idem, &answer);
+	if (!good)
+		problem_set(p, 503, "store-failed", "the database cannot be written: %s",
+			    sqlite3_errmsg(hvmd.db));
+	if (!db_end(hvmd.db, good)) {
+		events_wake();
 		return true;
-	problem_set(p, 503, "store-failed", "the database cannot be written: %s",
-		    sqlite3_errmsg(hvmd.db));
-	db_exec(hvmd.db, "ROLLBACK");
+	}
+	problem_set(p, 503, "store-failed", "the database cannot be written");
 	d->op[0] = 0;
 	d->state = old;
 	return false;
 }
 
-static bool act_start(struct domain *d, char *opid, struct problem *p)
+static bool act_start(struct domain *d, struct op_request *r, struct problem *p)
 {
 	enum dom_state old = d->state;
 	json_t *config;
@@ -324,11 +387,10 @@ static bool act_start(struct domain *d, char *opid, struct problem *p)
 	config = make_config(d, p);
 	if (!config)
 		return false;
-	if (!begin_op(d, "start", DOM_STARTING, p)) {
+	if (!begin_op(d, r, DOM_STARTING, p)) {
 		json_decref(config);
 		return false;
 	}
-	memcpy(opid, d->op, UUID_LEN);
 	json_decref(d->last_error);
 	d->last_error = NULL; /* that was the former run */
 	if (vm_spawn(d, config, p)) {
@@ -342,12 +404,12 @@ static bool act_start(struct domain *d, char *opid, struct problem *p)
 }
 
 /**
- * Begin an action; on success op holds the id of the operation, which may already be finished.
+ * Begin an action; on success r->id is the operation, which may already be finished.
  * False with the problem when it was refused: nothing has changed then.
  */
-bool domain_act(struct domain *d, const char *action, json_t *params, char *op, struct problem *p)
+bool domain_act(struct domain *d, struct op_request *r, struct problem *p)
 {
-	const struct action *a = find_action(action);
+	const struct action *a = find_action(r->action);
 	bool stop = a && !strcmp(a->name, "stop");
 
 	if (d->op[0]) {
@@ -355,16 +417,15 @@ bool domain_act(struct domain *d, const char *action, json_t *params, char *op, 
 		return false;
 	}
 	if (!a || !(a->from & (1u << d->state))) {
-		problem_set(p, 409, "wrong-state", "%s is not possible while \"%s\" is %s", action,
-			    d->name, dom_state_names[d->state]);
+		problem_set(p, 409, "wrong-state", "%s is not possible while \"%s\" is %s",
+			    r->action, d->name, dom_state_names[d->state]);
 		return false;
 	}
 	if (!strcmp(a->name, "start"))
-		return act_start(d, op, p);
-	if (!begin_op(d, a->name, stop ? DOM_STOPPING : d->state, p))
+		return act_start(d, r, p);
+	if (!begin_op(d, r, stop ? DOM_STOPPING : d->state, p))
 		return false;
-	memcpy(op, d->op, UUID_LEN);
-	if (vm_call(d, a->name, params, on_answer, (void *)a)) {
+	if (vm_call(d, a->name, r->params, on_answer, (void *)a)) {
 		if (stop)
 			vm_kill(d);
 		else

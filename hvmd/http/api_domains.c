@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #define IMAGE_MAX (16u << 20)
+#define LIST_MAX  1000
 
 /** The domain that the path names; NULL when there is none, which is then the answer. */
 struct domain *request_domain(struct request *rq, const char *id)
@@ -70,19 +71,52 @@ static bool if_match(const struct request *rq, const struct domain *d, struct pr
 	return !p->status;
 }
 
-/** GET /v1/domains?name=&state= */
+/**
+ * GET /v1/domains?name=&state=&limit=&after= : ordered by name. "after" is compared, not looked up,
+ * so a page follows also when its predecessor's last domain is gone.
+ */
 void api_domains_list(struct request *rq, const char *id)
 {
 	const char *name = request_query(rq, "name"), *state = request_query(rq, "state");
-	json_t *list = json_array();
+	const char *after = request_query(rq, "after"), *q = request_query(rq, "limit");
+	struct problem p = { 0 };
+	char *end = NULL;
+	long limit = q ? strtol(q, &end, 10) : LIST_MAX;
+	json_t *list, *next = NULL;
 
 	(void)id;
-	for (struct domain *d = hvmd.domains; d; d = d->next) {
-		if ((!name || !strcmp(name, d->name)) &&
-		    (!state || !strcmp(state, dom_state_names[d->state])))
-			json_array_append_new(list, domain_json(d));
+	if (q && (end == q || *end || limit < 1 || limit > LIST_MAX)) {
+		problem_set(&p, 422, "out-of-range", "limit is \"%.32s\"; it must be 1 to %d", q,
+			    LIST_MAX);
+		reply_problem(rq, &p);
+		return;
 	}
-	reply_json(rq, 200, json_pack("{s:o}", "domains", list));
+	list = json_array();
+	for (struct domain *d = hvmd.domains; d; d = d->next) {
+		if ((name && strcmp(name, d->name)) || (after && strcmp(after, d->name) >= 0) ||
+		    (state && strcmp(state, dom_state_names[d->state])))
+			continue;
+		if (json_array_size(list) == (size_t)limit) {
+			next = json_array_get(list, json_array_size(list) - 1);
+			break;
+		}
+		json_array_append_new(list, domain_json(d));
+	}
+	reply_json(
+		rq, 200,
+		json_pack("{s:o, s:O?}", "domains", list, "next", json_object_get(next, "name")));
+}
+
+/* End the transaction of a change: what it says to others, or the problem. */
+static void store_end(bool good, struct problem *p)
+{
+	if (!good)
+		problem_set(p, 503, "store-failed", "the database cannot be written: %s",
+			    sqlite3_errmsg(hvmd.db));
+	if (db_end(hvmd.db, good))
+		problem_set(p, 503, "store-failed", "the database cannot be written");
+	else
+		events_wake();
 }
 
 static void check_name_free(const char *name, const struct domain *self, struct problem *p)
@@ -93,12 +127,39 @@ static void check_name_free(const char *name, const struct domain *self, struct 
 		problem_set(p, 409, "name-exists", "name: a domain \"%s\" exists already", name);
 }
 
+/* The answer to a created domain, as it is kept for an Idempotency-Key. */
+static void created_answer(const struct domain *d, struct answer *a)
+{
+	json_t *j = domain_json(d);
+
+	a->status = 201;
+	snprintf(a->location, sizeof(a->location), "/v1/domains/%s", d->uuid);
+	snprintf(a->etag, sizeof(a->etag), "\"%lld\"", (long long)d->revision);
+	a->body = json_dumps(j, JSON_COMPACT);
+	json_decref(j);
+}
+
+/* A new domain into the database, with its event and answer; false with the problem. */
+static bool store_created(const struct request *rq, const struct domain *d, struct problem *p)
+{
+	struct answer a = { 0 };
+	bool good;
+
+	created_answer(d, &a);
+	good = !db_begin(hvmd.db) && !store_domain_put(hvmd.db, d) &&
+	       !store_event_put(hvmd.db, "domain-created", d, json_object()) &&
+	       !store_answer_put(hvmd.db, &rq->idem, &a);
+	free(a.body);
+	store_end(good, p);
+	return !p->status;
+}
+
 /** POST /v1/domains */
 void api_domains_create(struct request *rq, const char *id)
 {
 	struct problem p = { 0 };
 	json_t *in = body_json(rq, NULL, &p), *def = NULL;
-	struct domain *d = NULL, **tail = &hvmd.domains;
+	struct domain *d = NULL;
 	char where[96];
 
 	(void)id;
@@ -109,20 +170,17 @@ void api_domains_create(struct request *rq, const char *id)
 		check_name_free(json_string_value(json_object_get(def, "name")), NULL, &p);
 	if (def && !p.status && definition_check_files(def, NULL, &p)) {
 		d = domain_new(json_incref(def));
-		if (d && store_domain_put(hvmd.db, d)) {
-			problem_set(&p, 503, "store-failed", "the database cannot be written: %s",
-				    sqlite3_errmsg(hvmd.db));
+		if (!d)
+			problem_set(&p, 503, "out-of-memory", "hvmd has no memory for a domain");
+		else if (!store_created(rq, d, &p))
 			domain_free(d);
-		}
 	}
 	json_decref(def);
 	if (p.status) {
 		reply_problem(rq, &p);
 		return;
 	}
-	while (*tail)
-		tail = &(*tail)->next;
-	*tail = d;
+	domain_list(d);
 	reply_domain(rq, 201, d);
 	snprintf(where, sizeof(where), "/v1/domains/%s", d->uuid);
 	reply_header(rq, "Location", where);
@@ -156,12 +214,16 @@ static void replace(struct domain *d, json_t *def, struct problem *p)
 	snprintf(d->name, sizeof(d->name), "%s", json_string_value(json_object_get(def, "name")));
 	d->def = def;
 	d->revision++;
-	if (!store_domain_put(hvmd.db, d)) {
+	store_end(!db_begin(hvmd.db) && !store_domain_put(hvmd.db, d) &&
+			  !store_event_put(hvmd.db, "domain-changed", d,
+					   json_pack("{s:I}", "revision", (json_int_t)d->revision)),
+		  p);
+	if (!p->status) {
 		json_decref(old_def);
+		domain_unlist(d); /* its name may have changed */
+		domain_list(d);
 		return;
 	}
-	problem_set(p, 503, "store-failed", "the database cannot be written: %s",
-		    sqlite3_errmsg(hvmd.db));
 	memcpy(d->name, old_name, sizeof(old_name));
 	d->def = old_def;
 	d->revision--;
@@ -222,23 +284,22 @@ static void remove_rundir(const struct domain *d)
 void api_domain_delete(struct request *rq, const char *id)
 {
 	struct problem p = { 0 };
-	struct domain *d = request_domain(rq, id), **pp = &hvmd.domains;
+	struct domain *d = request_domain(rq, id);
 
 	if (!d)
 		return;
 	if (domain_active(d) || d->op[0] || d->vm)
 		problem_set(&p, 409, "wrong-state", "\"%s\" cannot be deleted while it is %s",
 			    d->name, dom_state_names[d->state]);
-	else if (if_match(rq, d, &p) && store_domain_delete(hvmd.db, d->uuid))
-		problem_set(&p, 503, "store-failed", "the database cannot be written: %s",
-			    sqlite3_errmsg(hvmd.db));
+	else if (if_match(rq, d, &p))
+		store_end(!db_begin(hvmd.db) && !store_domain_delete(hvmd.db, d->uuid) &&
+				  !store_event_put(hvmd.db, "domain-deleted", d, json_object()),
+			  &p);
 	if (p.status) {
 		reply_problem(rq, &p);
 		return;
 	}
-	while (*pp != d)
-		pp = &(*pp)->next;
-	*pp = d->next;
+	domain_unlist(d);
 	remove_rundir(d);
 	domain_free(d);
 	reply_text(rq, 204, "text/plain", "", 0);
@@ -250,8 +311,8 @@ void api_domain_action(struct request *rq, const char *id, const char *action)
 	struct problem p = { 0 };
 	struct domain *d = request_domain(rq, id);
 	bool keys = !strcmp(action, "send-key");
+	struct op_request r = { .action = action, .idem = &rq->idem };
 	json_t *params = NULL, *v;
-	char op[UUID_LEN] = "";
 	size_t i;
 
 	if (!d)
@@ -272,13 +333,14 @@ void api_domain_action(struct request *rq, const char *id, const char *action)
 		if (!json_is_string(json_array_get(v, i)))
 			problem_field(&p, "invalid-keys", "/keys", "keys[%zu] must be a string", i);
 	}
+	r.params = params;
 	if (!p.status && if_match(rq, d, &p))
-		domain_act(d, action, params, op, &p);
+		domain_act(d, &r, &p);
 	json_decref(params);
 	if (p.status)
 		reply_problem(rq, &p);
 	else
-		reply_operation(rq, op);
+		reply_operation(rq, r.id);
 }
 
 static void on_screenshot(struct domain *d, void *arg, json_t *result, const char *code,

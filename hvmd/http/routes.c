@@ -40,6 +40,7 @@ static const struct route routes[] = {
 	{ "POST",   "/v1/domains/{id}/resume",      NULL },
 	{ "POST",   "/v1/domains/{id}/nmi",         NULL },
 	{ "POST",   "/v1/domains/{id}/send-key",    NULL },
+	{ "GET",    "/v1/events",                   api_events },
 	{ "GET",    "/v1/operations",               api_operations_list },
 	{ "GET",    "/v1/operations/{id}",          api_operation_get },
 	{ "GET",    "/v1/operations/{id}/wait",     api_operation_wait },
@@ -85,6 +86,8 @@ void route(struct request *rq)
 			continue;
 		if (!strcmp(r->method, rq->method) ||
 		    (!strcmp(rq->method, "HEAD") && !strcmp(r->method, "GET"))) {
+			if (!strcmp(r->method, "POST") && idempotency_answered(rq))
+				return;
 			if (r->handler)
 				r->handler(rq, id);
 			else

@@ -156,6 +156,7 @@ static void on_tick(uv_timer_t *t)
 {
 	(void)t;
 	wake(NULL, false);
+	events_tick();
 }
 
 static void run(struct listener *l);
@@ -279,6 +280,8 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *conn, const 
 		return MHD_YES;
 	}
 	rq->suspended = false;
+	if (rq->replayed)
+		reply_header(rq, "Idempotent-Replayed", "true");
 	rc = MHD_queue_response(conn, rq->status, rq->response);
 	MHD_destroy_response(rq->response);
 	rq->response = NULL;
@@ -392,6 +395,7 @@ void http_stop(void)
 	wake(NULL, true);
 	api_screenshots_abandon();
 	bridges_close();
+	events_wake();
 	for (int i = 0; i < 2; i++) {
 		if (!listeners[i].mhd)
 			continue;

@@ -14,6 +14,23 @@ int db_exec(sqlite3 *db, const char *sql)
 	return sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : -1;
 }
 
+/** Begin a transaction for a change; 0 or -1. */
+int db_begin(sqlite3 *db)
+{
+	return db_exec(db, "BEGIN IMMEDIATE");
+}
+
+/** End it: committed if @good and the database takes it, else undone. 0: committed. */
+int db_end(sqlite3 *db, bool good)
+{
+	if (good && !db_exec(db, "COMMIT"))
+		return 0;
+	if (good || sqlite3_errcode(db) != SQLITE_OK)
+		fprintf(stderr, "hvmd: database: %s\n", sqlite3_errmsg(db));
+	db_exec(db, "ROLLBACK");
+	return -1;
+}
+
 static int query_text(sqlite3 *db, const char *sql, char *out, size_t len)
 {
 	sqlite3_stmt *st;

@@ -17,6 +17,14 @@ static const char *const migrations[] = {
 	" finished TEXT NOT NULL, error_code TEXT NOT NULL, error_detail TEXT NOT NULL) STRICT;"
 	"CREATE INDEX operations_by_domain ON operations (domain, seq);",
 	"ALTER TABLE domains ADD COLUMN last_error TEXT NOT NULL DEFAULT '';", /* JSON or '' */
+	"CREATE TABLE events ("
+	" seq INTEGER PRIMARY KEY AUTOINCREMENT, time TEXT NOT NULL, kind TEXT NOT NULL,"
+	" domain TEXT NOT NULL, name TEXT NOT NULL, details TEXT NOT NULL) STRICT;",
+	"CREATE TABLE answers ("
+	" key TEXT PRIMARY KEY, fingerprint TEXT NOT NULL, created INTEGER NOT NULL,"
+	" status INTEGER NOT NULL, operation TEXT NOT NULL, location TEXT NOT NULL,"
+	" etag TEXT NOT NULL, body TEXT NOT NULL) STRICT;"
+	"CREATE INDEX answers_by_age ON answers (created);",
 };
 
 /** How many steps this daemon knows. */

@@ -146,6 +146,10 @@ walk POST /v1/domains /v1/domains 409 "${json[@]}" -d "$body"
 walk POST /v1/domains /v1/domains 400 "${json[@]}" -d '{'
 walk POST /v1/domains /v1/domains 415 -H 'Content-Type: text/xml' -d '<x/>'
 walk POST /v1/domains /v1/domains 422 "${json[@]}" -d '{"name": "walk2", "vcpus": 0}'
+walk POST /v1/domains /v1/domains 400 "${json[@]}" -H 'Idempotency-Key: a b' -d "$body"
+walk GET /v1/domains '/v1/domains?limit=0' 422
+walk GET /v1/events '/v1/events?since=0' 200 --max-time 1 --no-show-error
+walk GET /v1/events '/v1/events?since=1000000' 422
 walk GET /v1/domains '/v1/domains?state=defined' 200
 check "the list has it" jq -e '.domains | length == 1 and .[0].name == "walk"' "$work/body"
 
