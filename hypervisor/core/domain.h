@@ -114,8 +114,8 @@ struct domain {
 	struct hvm_intercepts *intercepts; /* core/intercept.c */
 	struct hvm_bufioreq_page *bufioreq;
 	/*
-	 * Not NULL: this domain executes single instructions for another one, whose chips are behind
-	 * this function (as hvm_core_access()); its own chips only say where chips are.
+	 * Not NULL: this domain executes single instructions for another one, whose chips are
+	 * behind this function (as hvm_core_access()); its own chips only say where chips are.
 	 */
 	int (*remote_access)(struct vcpu *v, const struct hvm_io_access *a, bool again,
 			     uint64_t *data);

@@ -337,7 +337,7 @@ static bool soft_fetch_start(struct soft_vcpu *sv, struct soft_fetch *f)
 	if (!e)
 		return false;
 	f->page = *e;
-	f->page2.range = NULL;
+	f->page2 = *e; /* until soft_fetch_second() */
 	return true;
 }
 

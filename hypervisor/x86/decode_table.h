@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * decode_table.h - the decoder's tables, which the compiler builds from ops.def: operand codes, rows,
- * and the index from opcode to row. Private to decode.c, which alone includes it: every table is
- * static. Constant data; no locking, nothing saved.
+ * decode_table.h - the decoder's tables, which the compiler builds from ops.def: operand codes,
+ * rows, and the index from opcode to row. Private to decode.c, which alone includes it: every table
+ * is static. Constant data; no locking, nothing saved.
+ *
  * Source: Intel SDM Vol 2 App. A "Opcode Map" (by way of ops.def).
  */
 #ifndef X86_DECODE_TABLE_H
