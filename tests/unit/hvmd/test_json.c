@@ -44,6 +44,33 @@ static void a_wrong_field_is_refused_with_its_pointer(void **state)
 	}
 }
 
+/* Names are cut where they are long; never inside a character, or the document is not JSON. */
+static void a_refusal_quotes_long_names_in_whole_characters(void **state)
+{
+	char body[256];
+
+	(void)state;
+	for (int lead = 55; lead < 70; lead++) {
+		struct problem p = { 0 };
+		json_t *in, *doc, *error;
+
+		snprintf(body, sizeof(body), "{\"name\":\"a\",\"%.*s\u00fc\u20ac\U0001f600\":1}",
+			 lead,
+			 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx");
+		in = json_loads(body, 0, NULL);
+		assert_non_null(in);
+		assert_null(definition_parse(in, &p));
+		doc = problem_json(&p);
+		assert_non_null(json_object_get(doc, "detail"));
+		assert_int_equal(json_array_size(json_object_get(doc, "errors")), 1);
+		error = json_array_get(json_object_get(doc, "errors"), 0);
+		assert_non_null(json_object_get(error, "pointer"));
+		json_decref(doc);
+		json_decref(in);
+		problem_clear(&p);
+	}
+}
+
 static void defaults_are_filled_in(void **state)
 {
 	json_t *in = json_loads("{\"name\":\"a\"}", 0, NULL), *def;
@@ -80,6 +107,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_wrong_field_is_refused_with_its_pointer),
+		cmocka_unit_test(a_refusal_quotes_long_names_in_whole_characters),
 		cmocka_unit_test(defaults_are_filled_in),
 		cmocka_unit_test(a_merge_patch_removes_nulls_and_leaves_its_target),
 	};
