@@ -104,6 +104,8 @@ void hvm_domain_memory_written(struct hvm_domain *d, gpa_t gpa, uint64_t bytes)
 
 	if (!bytes)
 		return;
+	if (gpa + bytes < gpa)
+		bytes = 0 - gpa;
 	p2m_mark_dirty(&c->p2m, gpa, bytes);
 	if (c->ops->memory_written)
 		c->ops->memory_written(c, first, ((gpa + bytes - 1) >> HVM_PAGE_SHIFT) - first + 1);
@@ -165,9 +167,16 @@ int hvm_cmos_write(struct hvm_domain *d, unsigned int index, uint8_t value)
 	return vrtc_cmos_write(d->core, index, value);
 }
 
+static bool lib_ioreq_type_ok(enum hvm_ioreq_type type)
+{
+	return type == HVM_IOREQ_PIO || type == HVM_IOREQ_MMIO;
+}
+
 int hvm_bufioreq_add(struct hvm_domain *d, enum hvm_ioreq_type type, uint64_t address,
 		     uint64_t bytes)
 {
+	if (!lib_ioreq_type_ok(type) || !bytes || bytes - 1 > UINT64_MAX - address)
+		return -HVM_EINVAL;
 	return intercept_add_buffered(d->core, (uint8_t)type, address, bytes);
 }
 
@@ -181,7 +190,7 @@ int hvm_doorbell_add(struct hvm_domain *d, enum hvm_ioreq_type type, uint64_t ad
 					.size = (uint8_t)size,
 					.has_match = match != NULL };
 
-	if (eventfd < 0 || size > 8)
+	if (!lib_ioreq_type_ok(type) || eventfd < 0 || size > 8 || (size & (size - 1)))
 		return -HVM_EINVAL;
 	return intercept_add_doorbell(d->core, &b);
 }

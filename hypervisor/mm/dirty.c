@@ -68,15 +68,18 @@ int64_t p2m_dirty_sync(struct p2m *p, gpa_t gpa, uint64_t pages, uint64_t *bitma
 
 void p2m_mark_dirty(struct p2m *p, gpa_t gpa, uint64_t bytes)
 {
-	gpa_t end = gpa + bytes;
+	const struct p2m_map *m = __atomic_load_n(&p->map, __ATOMIC_ACQUIRE);
+	gpa_t end = gpa + bytes < gpa ? UINT64_MAX : gpa + bytes;
 
-	if (!bytes || end < gpa || !p2m_dirty_logging(p))
+	if (!bytes || !p2m_dirty_logging(p))
 		return;
-	for (gpa &= HVM_PAGE_MASK; gpa < end; gpa += HVM_PAGE_SIZE) {
-		const struct p2m_range *r = p2m_lookup(p, gpa);
+	/* The work is bounded by what is mapped, not by what the caller says. */
+	for (unsigned int i = 0; i < m->count; i++) {
+		const struct p2m_range *r = &m->range[i];
+		gpa_t at = r->gpa > gpa ? r->gpa : gpa & HVM_PAGE_MASK;
+		gpa_t to = r->gpa + r->bytes < end ? r->gpa + r->bytes : end;
 
-		if (r)
-			__atomic_fetch_or(p2m_range_flags(r, gpa), P2M_PAGE_DIRTY,
-					  __ATOMIC_SEQ_CST);
+		for (; at < to; at += HVM_PAGE_SIZE)
+			__atomic_fetch_or(p2m_range_flags(r, at), P2M_PAGE_DIRTY, __ATOMIC_SEQ_CST);
 	}
 }

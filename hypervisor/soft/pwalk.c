@@ -69,11 +69,11 @@ static unsigned int soft_maxphyaddr(struct soft_vcpu *sv)
 	return sv->maxphyaddr;
 }
 
-static int soft_walk_full(struct soft_vcpu *sv, gva_t gva, unsigned int access,
-			  struct walk_result *ret)
+static struct walk_regs soft_walk_regs(struct soft_vcpu *sv)
 {
 	struct x86_cpu *c = &sv->cpu;
-	const struct walk_regs regs = {
+
+	return (struct walk_regs){
 		.cr0 = c->cr0,
 		.cr3 = c->cr3,
 		.cr4 = c->cr4,
@@ -84,6 +84,12 @@ static int soft_walk_full(struct soft_vcpu *sv, gva_t gva, unsigned int access,
 		.arg = sv,
 		.maxphyaddr = soft_maxphyaddr(sv),
 	};
+}
+
+static int soft_walk_full(struct soft_vcpu *sv, gva_t gva, unsigned int access,
+			  struct walk_result *ret)
+{
+	const struct walk_regs regs = soft_walk_regs(sv);
 
 	return walk_gva(&regs, gva, access, ret);
 }
@@ -190,12 +196,26 @@ int soft_walk(struct soft_vcpu *sv, gva_t gva, unsigned int access, struct walk_
 	return rc;
 }
 
-/* soft_translate - for others' eyes: no rights are checked, nothing is changed. */
+/* A page table for a walk that only looks, from the memory map of this moment. */
+static void *soft_probe_hva(void *arg, gpa_t gpa)
+{
+	const struct soft_vcpu *sv = arg;
+	const struct p2m_range *r = p2m_lookup(&sv->vcpu->domain->p2m, gpa);
+
+	return r ? p2m_range_hva(r, gpa) : NULL;
+}
+
+/*
+ * soft_translate - for others' eyes: no rights are checked, nothing is changed. The vcpu does not
+ * run, so it has not yet heard of what was unmapped since: its guesses are not used.
+ */
 int soft_translate(struct soft_vcpu *sv, gva_t gva, gpa_t *ret)
 {
+	struct walk_regs regs = soft_walk_regs(sv);
 	struct walk_result w;
 
-	if (soft_walk_full(sv, gva, WALK_PROBE | WALK_AC, &w))
+	regs.gpa_to_hva = soft_probe_hva;
+	if (walk_gva(&regs, gva, WALK_PROBE | WALK_AC, &w))
 		return -HVM_EFAULT;
 	*ret = w.gpa;
 	return 0;

@@ -468,16 +468,18 @@ static void soft_p2m_changed(struct domain *d, gfn_t gfn, uint64_t pages)
 
 static void soft_memory_written(struct domain *d, gfn_t gfn, uint64_t pages)
 {
+	const struct p2m_map *m = __atomic_load_n(&d->p2m.map, __ATOMIC_ACQUIRE);
 	struct soft_vcpu *self = soft_current && soft_current->vcpu->domain == d ? soft_current
 										 : NULL;
 
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	for (uint64_t i = 0; i < pages; i++) {
-		gpa_t gpa = (gfn + i) << HVM_PAGE_SHIFT;
-		const struct p2m_range *r = p2m_lookup(&d->p2m, gpa);
+	for (unsigned int i = 0; i < m->count; i++) {
+		const struct p2m_range *r = &m->range[i];
+		gfn_t first = r->gpa >> HVM_PAGE_SHIFT, at = first > gfn ? first : gfn;
+		gfn_t end = first + (r->bytes >> HVM_PAGE_SHIFT);
 
-		if (r)
-			soft_code_written(d->vendor, self, r, gpa, HVM_PAGE_SIZE);
+		for (; at < end && at - gfn < pages; at++)
+			soft_code_written(d->vendor, self, r, at << HVM_PAGE_SHIFT, HVM_PAGE_SIZE);
 	}
 }
 
