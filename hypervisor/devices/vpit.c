@@ -52,11 +52,24 @@ struct pit_channel {
 	bool null_count; /* written, not yet in the counter */
 };
 
+/* Owed edges are this many times as fast, and at most so many: a stopped host is no time machine.
+ */
+#define PIT_OWED_PART 8
+#define PIT_OWED_MAX  256u
+
 struct vpit {
 	struct domain *d;
 	struct hvm_os_spinlock lock;
 	struct hvm_os_timer *timer;
 	uint64_t edge; /* tick of channel 0's next rising edge; 0: none is coming */
+	/*
+	 * Periodic edges that passed while the host gave this process no time. A guest counts them
+	 * (Linux even refuses to boot when its first forty milliseconds hold too few), so they
+	 * follow at PIT_OWED_PART of the period. Not saved: a restored guest starts without the
+	 * debt.
+	 */
+	uint32_t owed;
+	uint64_t owed_tick; /* when the next of them goes out; 0: none is owed */
 	struct pit_channel ch[PIT_CHANNELS];
 	uint8_t p61;
 };
@@ -179,6 +192,12 @@ static uint64_t pit_next_edge(const struct pit_channel *c, uint64_t now)
 	return elapsed < length ? c->start + length : 0;
 }
 
+/* When the host's timer is wanted next; 0: never. Lock held. */
+static uint64_t pit_due(const struct vpit *p)
+{
+	return p->owed_tick != 0 && p->owed_tick < p->edge ? p->owed_tick : p->edge;
+}
+
 /* Lock held. */
 static void pit_arm(struct vpit *p, uint64_t after)
 {
@@ -186,12 +205,32 @@ static void pit_arm(struct vpit *p, uint64_t after)
 	if (p->edge == 0)
 		hvm_os_timer_cancel(p->timer);
 	else
-		chip_timer_arm(p->d, p->timer, pit_tick_ns(p->edge));
+		chip_timer_arm(p->d, p->timer, pit_tick_ns(pit_due(p)));
+}
+
+/* Lock held. The edge at p->edge goes out now: note those that should have since then. */
+static void pit_note_owed(struct vpit *p, uint64_t now)
+{
+	const struct pit_channel *c = &p->ch[0];
+	uint64_t step = c->count / PIT_OWED_PART, missed;
+
+	if (!pit_periodic(c) || c->count == 0)
+		return;
+	if (now < p->edge) {
+		p->owed--;
+	} else {
+		missed = (now - p->edge) / c->count;
+		p->owed = missed < PIT_OWED_MAX - p->owed ? p->owed + (uint32_t)missed
+							  : PIT_OWED_MAX;
+	}
+	if (step < CHIP_MIN_PERIOD_NS * PIT_HZ / NS_PER_S)
+		p->owed = 0; /* faster than we ever tick */
+	p->owed_tick = p->owed != 0 ? now + step : 0;
 }
 
 /*
  * An edge is due. The next one is computed from the tick of the load, so there is no drift; edges
- * that went by while we were late are dropped, for the PIC would hold only one of them.
+ * that went by while we were late follow one by one, for the PIC would hold only one of them.
  */
 static void pit_callback(void *arg)
 {
@@ -199,9 +238,10 @@ static void pit_callback(void *arg)
 	uint64_t now, after;
 
 	hvm_os_spin_lock(&p->lock);
-	if (p->edge != 0 && !chip_timer_early(p->d, p->timer, pit_tick_ns(p->edge))) {
+	if (p->edge != 0 && !chip_timer_early(p->d, p->timer, pit_tick_ns(pit_due(p)))) {
 		now = pit_now(p);
 		after = now;
+		pit_note_owed(p, now);
 		pit_sync(&p->ch[0], now);
 		if (pit_periodic(&p->ch[0]) &&
 		    p->ch[0].count < CHIP_MIN_PERIOD_NS * PIT_HZ / NS_PER_S)
@@ -219,7 +259,7 @@ void vpit_time_changed(struct domain *d)
 
 	hvm_os_spin_lock(&p->lock);
 	if (p->edge != 0)
-		chip_timer_arm(d, p->timer, pit_tick_ns(p->edge));
+		chip_timer_arm(d, p->timer, pit_tick_ns(pit_due(p)));
 	hvm_os_spin_unlock(&p->lock);
 }
 
@@ -227,8 +267,11 @@ void vpit_time_changed(struct domain *d)
 
 static void pit_changed(struct vpit *p, unsigned int n)
 {
-	if (n == 0)
-		pit_arm(p, pit_now(p));
+	if (n != 0)
+		return;
+	p->owed = 0;
+	p->owed_tick = 0;
+	pit_arm(p, pit_now(p));
 }
 
 static void pit_start(struct pit_channel *c, uint64_t now)
@@ -475,6 +518,8 @@ void vpit_reset(struct domain *d)
 			.null_count = true,
 		};
 	p->p61 = 0;
+	p->owed = 0;
+	p->owed_tick = 0;
 	pit_arm(p, 0);
 	hvm_os_spin_unlock(&p->lock);
 }
@@ -640,6 +685,8 @@ int vpit_load(struct domain *d, struct hvm_save_reader *r, bool check)
 		p->ch[n] = ch[n];
 	}
 	p->p61 = p61;
+	p->owed = 0;
+	p->owed_tick = 0;
 	pit_arm(p, now);
 	if (edge_due) {
 		p->edge = now != 0 ? now : 1;
