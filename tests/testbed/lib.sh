@@ -1,0 +1,70 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# lib.sh - what the emulated hosts share; sourced after tests/system/lib.sh. The host is a Debian
+# kernel with an initramfs of our own; nothing is installed on the machine that runs it.
+
+testbed=$root/tests/testbed
+headers=
+host_kernel=
+
+# make_module - builds hvm.ko for the host's kernel into $build/ko; sets $headers and $host_kernel.
+make_module() {
+	host_kernel=$("$root/tests/system/images/fetch-kernel" "$images" amd64) &&
+		headers=$("$root/tests/system/images/fetch-headers" "$images" amd64) || return 1
+	make -s -C "$root/hypervisor/os/linux" KDIR="$headers" BUILD="$build/ko" \
+		>"$build/ko.log" 2>&1 || {
+		cat "$build/ko.log" >&2
+		return 1
+	}
+	if grep -q 'warning:' "$build/ko.log"; then
+		grep -A 5 'warning:' "$build/ko.log" >&2
+		return 1
+	fi
+}
+
+# add_program TREE FILE [NAME] - a program and the libraries that it needs.
+add_program() {
+	local tree=$1 file=$2 library
+	install -D -m 755 "$file" "$tree/bin/${3:-$(basename "$file")}"
+	for library in $(ldd "$file" 2>/dev/null | grep -o '/[^ ]*'); do
+		[ -e "$tree$library" ] || install -D -m 755 "$library" "$tree$library"
+	done
+}
+
+# make_host_tree TREE - everything the host runs: busybox, the module, hvm, a guest, the tests.
+make_host_tree() {
+	local tree=$1 program modules=$images/kernel-amd64/lib/modules
+	"$root/tests/system/images/make-initramfs" "$images" amd64 >/dev/null || return 1
+	mkdir -p "$tree"/{bin,dev,proc,sys,tmp,etc,root,modules,guest,tests}
+	cp "$images/busybox-amd64/bin/busybox" "$tree/bin/busybox"
+	ln -s busybox "$tree/bin/sh"
+	install -m 755 "$testbed/host-init" "$tree/init"
+	cp "$build/ko/hvm.ko" "$tree/modules/"
+	for program in irqbypass kvm kvm-amd kvm-intel; do
+		find "$modules" -name "$program.ko" -exec cp {} "$tree/modules/" \;
+	done
+	cp "$testbed"/host/*.sh "$tree/tests/"
+	for program in "$ioemu" "$hvmd" "$build/hvmctl/hvmctl" "$build"/tests/testbed/testbed_*; do
+		[ ! -f "$program" ] || add_program "$tree" "$program"
+	done
+	cp "$hvmloader" "$bios" "$vgabios" "$tree/guest/"
+	cp "$("$root/tests/system/images/make-multiboot" "$images")" "$tree/guest/" &&
+		make_ticker "$tree/guest" >/dev/null
+	if [ -n "${TESTBED_LINUX:-yes}" ]; then
+		make_guest && cp "$kernel" "$tree/guest/vmlinuz" && cp "$initramfs" "$tree/guest/initrd"
+	fi
+}
+
+# pack_host TREE IMAGE
+pack_host() {
+	(cd "$1" && find . | sort | cpio --quiet -o -H newc -R 0:0 | gzip -1n) >"$2"
+}
+
+# show_tests LOG - the host's own lines of a serial log, and all of it when the end is missing.
+show_tests() {
+	tr -d '\r' <"$1" | grep -E '^(ok|not ok|#|1\.\.)'
+	grep -q '^testbed: done' "$1" || {
+		echo "not ok - the host did not reach the end of its tests"
+		tail -n 40 "$1" | tr -d '\r' | sed 's/^/# /'
+	}
+}
