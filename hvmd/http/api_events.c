@@ -135,44 +135,50 @@ static int64_t since(struct request *rq, struct problem *p)
 	return n;
 }
 
+/* A stream that goes on after seq, with the response that reads it; -1 when there is no memory. */
+static int stream_create(struct request *rq, int64_t seq)
+{
+	struct stream *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return -1;
+	s->conn = rq->conn;
+	s->tcp = rq->tcp;
+	s->seq = seq;
+	s->text = strdup("retry: 1000\n\n");
+	s->len = s->text ? strlen(s->text) : 0;
+	s->sent_ms = uv_now(&hvmd.loop);
+	rq->response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_BYTES, stream_read,
+							 s, stream_free);
+	if (!rq->response) {
+		free(s->text);
+		free(s);
+		return -1;
+	}
+	rq->status = 200;
+	s->next = streams;
+	streams = s;
+	return 0;
+}
+
 /** GET /v1/events?since= */
 void api_events(struct request *rq, const char *id)
 {
 	struct problem p = { 0 };
-	struct stream *s = NULL;
 	int64_t seq = since(rq, &p);
 	unsigned n = 0;
 
 	(void)id;
-	for (s = streams; s; s = s->next)
+	for (const struct stream *s = streams; s; s = s->next)
 		n++;
 	if (n >= STREAMS_MAX)
 		problem_set(&p, 503, "too-many-streams", "%u streams of events are open", n);
-	if (!p.status)
-		s = calloc(1, sizeof(*s));
-	if (s) {
-		s->conn = rq->conn;
-		s->tcp = rq->tcp;
-		s->seq = seq;
-		s->text = strdup("retry: 1000\n\n");
-		s->len = s->text ? strlen(s->text) : 0;
-		s->sent_ms = uv_now(&hvmd.loop);
-		rq->response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_BYTES,
-								 stream_read, s, stream_free);
-		rq->status = 200;
-	}
-	if (s && !rq->response) {
-		free(s->text);
-		free(s);
-	}
-	if (!rq->response)
+	if (!p.status && stream_create(rq, seq))
 		problem_set(&p, 503, "out-of-memory", "hvmd has no memory for a stream");
 	if (p.status) {
 		reply_problem(rq, &p);
 		return;
 	}
-	s->next = streams;
-	streams = s;
 	reply_header(rq, "Content-Type", "text/event-stream");
 	reply_header(rq, "X-Content-Type-Options", "nosniff");
 	reply_header(rq, "Cache-Control", "no-store");

@@ -57,7 +57,6 @@ make_ticker() {
 # start_hvmd STATE - start a daemon of our own; sets $hvmd_pid and $hvmd_socket.
 start_hvmd() {
 	local state=$1 i
-	hvmd_state=$state
 	mkdir -p "$state"
 	hvmd_socket=$state/hvmd.sock
 	"$hvmd" --state "$state" --socket "$hvmd_socket" --ioemu "$ioemu" --hvmloader "$hvmloader" \
