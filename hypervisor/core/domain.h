@@ -217,6 +217,14 @@ void hvm_cpuid(struct vcpu *v, const struct hvm_cpuid_state *s, uint32_t leaf, u
 int hvm_msr_read(struct vcpu *v, uint32_t index, uint64_t *ret);
 int hvm_msr_write(struct vcpu *v, uint32_t index, uint64_t value);
 /*
+ * The registers that hold a value and do nothing else, by their place: NULL, not one of them. A
+ * save record holds those of the list, in its order; a new one raises the record's version.
+ */
+uint64_t *hvm_msr_slot(struct vcpu *v, uint32_t index);
+bool hvm_msr_slot_valid(uint32_t index, uint64_t value);
+#define HVM_SAVED_MSRS (3 + 11 + 2 * HVM_MTRR_VARIABLE)
+uint32_t hvm_saved_msr(unsigned int n);
+/*
  * Xen-compatible hypercall for SeaBIOS; gpr: 16 registers, result in gpr[0]. False: #UD. Only
  * firmware may call (CPL 0, paging off): its pointers are physical addresses, with which a user
  * program or a careless kernel would write anywhere in the guest.

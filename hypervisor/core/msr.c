@@ -80,6 +80,39 @@ static bool mtrr_valid(uint32_t index, uint64_t value)
 	return memory_types_valid(value, false);
 }
 
+/* -- what only holds a value ------------------------------------------------------------------- */
+
+uint64_t *hvm_msr_slot(struct vcpu *v, uint32_t index)
+{
+	switch (index) {
+	case MSR_SPEC_CTRL: return &v->msr_spec_ctrl;
+	case MSR_MISC_ENABLE: return &v->msr_misc_enable;
+	case MSR_PAT: return &v->msr_pat;
+	}
+	return mtrr_slot(v, index);
+}
+
+bool hvm_msr_slot_valid(uint32_t index, uint64_t value)
+{
+	switch (index) {
+	case MSR_SPEC_CTRL: return !(value & ~SPEC_CTRL_MASK);
+	case MSR_MISC_ENABLE: return !(value & ~MISC_ENABLE_MASK);
+	case MSR_PAT: return memory_types_valid(value, true);
+	}
+	return mtrr_valid(index, value);
+}
+
+uint32_t hvm_saved_msr(unsigned int n)
+{
+	static const uint32_t first[] = { MSR_MISC_ENABLE, MSR_SPEC_CTRL, MSR_MTRR_DEF_TYPE };
+	const unsigned int fixed = HVM_ARRAY_SIZE(first);
+	const unsigned int variable = fixed + HVM_ARRAY_SIZE(mtrr_fixed_msr);
+
+	if (n < fixed)
+		return first[n];
+	return n < variable ? mtrr_fixed_msr[n - fixed] : MSR_MTRR_VARIABLE + n - variable;
+}
+
 /* -- the hypercall page ------------------------------------------------------------------------ */
 
 #define XEN_HYPERCALLS	    64u
@@ -150,24 +183,21 @@ static bool msr_is_vlapic(uint32_t index)
 
 int hvm_msr_read(struct vcpu *v, uint32_t index, uint64_t *ret)
 {
-	const uint64_t *mtrr = mtrr_slot(v, index);
+	const uint64_t *slot = hvm_msr_slot(v, index);
 
 	v->stats.rdmsr++;
 	if (msr_is_vlapic(index))
 		return vlapic_msr_read(v, index, ret);
-	if (mtrr) {
-		*ret = *mtrr;
+	if (slot) {
+		*ret = *slot;
 		return 0;
 	}
 	switch (index) {
 	case MSR_TSC: *ret = hvm_vcpu_rdtsc(v); return 0;
 	case MSR_FEATURE_CONTROL: *ret = 1; return 0; /* locked, nothing enabled */
-	case MSR_SPEC_CTRL: *ret = v->msr_spec_ctrl; return 0;
 	case MSR_UCODE_REV: *ret = 1ull << 32; return 0;
 	case MSR_MTRR_CAP: *ret = MTRR_CAP; return 0;
 	case MSR_ARCH_CAP: *ret = ARCH_CAP; return 0;
-	case MSR_MISC_ENABLE: *ret = v->msr_misc_enable; return 0;
-	case MSR_PAT: *ret = v->msr_pat; return 0;
 	case MSR_PLATFORM_ID:
 	case MSR_PLATFORM_INFO:
 	case MSR_MCG_CAP:
@@ -177,33 +207,25 @@ int hvm_msr_read(struct vcpu *v, uint32_t index, uint64_t *ret)
 	return -HVM_ENOENT;
 }
 
-static int msr_set(uint64_t *reg, uint64_t value, bool valid)
-{
-	if (!valid)
-		return -HVM_EINVAL;
-	*reg = value;
-	return 0;
-}
-
 int hvm_msr_write(struct vcpu *v, uint32_t index, uint64_t value)
 {
-	uint64_t *mtrr = mtrr_slot(v, index);
+	uint64_t *slot = hvm_msr_slot(v, index);
 
 	v->stats.wrmsr++;
 	if (msr_is_vlapic(index))
 		return vlapic_msr_write(v, index, value);
-	if (mtrr)
-		return msr_set(mtrr, value, mtrr_valid(index, value));
+	if (slot) {
+		if (!hvm_msr_slot_valid(index, value))
+			return -HVM_EINVAL;
+		*slot = value;
+		return 0;
+	}
 	switch (index) {
 	case MSR_TSC:
 		__atomic_store_n(&v->tsc_offset, v->tsc_offset + value - hvm_vcpu_rdtsc(v),
 				 __ATOMIC_SEQ_CST);
 		vlapic_time_changed(v);
 		return 0;
-	case MSR_SPEC_CTRL: return msr_set(&v->msr_spec_ctrl, value, !(value & ~SPEC_CTRL_MASK));
-	case MSR_MISC_ENABLE:
-		return msr_set(&v->msr_misc_enable, value, !(value & ~MISC_ENABLE_MASK));
-	case MSR_PAT: return msr_set(&v->msr_pat, value, memory_types_valid(value, true));
 	case MSR_PRED_CMD: return value & ~1ull ? -HVM_EINVAL : 0;
 	case MSR_UCODE_WRITE:
 	case MSR_UCODE_REV: return 0;

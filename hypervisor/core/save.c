@@ -7,7 +7,9 @@
  * Source: docs/save-format.md.
  */
 #include "core/save.h"
+#include "core/calls.h"
 #include "devices/chips.h"
+#include "x86/ctlreg.h"
 
 /* -- fields ---------------------------------------------------------------------------------- */
 
@@ -199,14 +201,15 @@ static int domain_record_load(struct domain *d, unsigned int instance, struct hv
 	X(pdpte[0]) X(pdpte[1]) X(pdpte[2]) X(pdpte[3])
 /* clang-format on */
 
+#define CPU_MSR_PAT  0x277u
 #define CPU_REQUESTS (HVM_REQ_NMI | HVM_REQ_INIT | HVM_REQ_SIPI | 0xff00u)
 
 /* The parts of a vcpu that the vendor's state does not hold. */
 struct cpu_record {
 	struct hvm_vcpu_state s;
 	uint64_t tsc; /* of the guest, when saved */
-	uint64_t misc_enable;
 	uint32_t requests;
+	uint64_t msr[HVM_SAVED_MSRS];
 };
 
 static void cpu_event_save(struct hvm_save_writer *w, const struct hvm_event *e)
@@ -289,29 +292,34 @@ static int cpu_record_save(struct domain *d, unsigned int instance, struct hvm_s
 		s->pending = v->reinject;
 	cpu_state_save(w, s);
 	hvm_save_u64(w, hvm_vcpu_rdtsc(v));
-	hvm_save_u64(w, v->msr_misc_enable);
 	hvm_save_u32(w, __atomic_load_n(&v->requests, __ATOMIC_SEQ_CST) & CPU_REQUESTS);
+	for (unsigned int i = 0; i < HVM_SAVED_MSRS; i++)
+		hvm_save_u64(w, *hvm_msr_slot(v, hvm_saved_msr(i)));
 	hvm_os_free(s);
 	return w->error;
 }
 
-static bool cpu_record_ok(const struct cpu_record *c)
+/* Control registers as this domain's CPU model allows them. */
+static bool cpu_model_has(struct vcpu *v, const struct hvm_vcpu_state *s)
 {
-	const struct hvm_vcpu_state *s = &c->s;
-	uint32_t shadows = HVM_INTR_SHADOW_STI | HVM_INTR_SHADOW_MOV_SS | HVM_INTR_SHADOW_NMI;
-	uint64_t fixed_rflags = 0x2, reserved_rflags = ~0x3f7fd7ull;
+	const struct hvm_cpuid_state seen = { .paging = true };
+	const uint64_t efer = 0x1 | 0x100 | 0x400 | 0x800; /* SCE LME LMA NXE */
+	uint32_t leaf1[4], leaf7[4];
 
-	if (s->activity > HVM_ACTIVITY_SHUTDOWN || (s->intr_shadow & ~shadows) || s->cr8 > 15 ||
-	    s->pending.type > HVM_EVENT_PRIV_SW_EXCEPTION || s->pending.has_error > 1)
-		return false;
-	if ((s->rflags & fixed_rflags) == 0 || (s->rflags & reserved_rflags))
-		return false;
-	/* Paging needs protection; long mode needs both and PAE. */
-	if ((s->cr0 & 0x80000000u) && !(s->cr0 & 1))
-		return false;
-	if ((s->efer & 0x400) && (!(s->cr0 & 0x80000000u) || !(s->cr4 & 0x20)))
-		return false;
-	return (c->requests & ~CPU_REQUESTS) == 0;
+	hvm_cpuid(v, &seen, 1, 0, leaf1);
+	hvm_cpuid(v, &seen, 7, 0, leaf7);
+	return !(s->cr4 & ~x86_cr4_allowed(leaf1, leaf7)) && !(s->efer & ~efer) &&
+	       (s->xcr0 | 1) <= 3 && s->xss == 0;
+}
+
+static bool cpu_record_ok(struct vcpu *v, const struct cpu_record *c)
+{
+	for (unsigned int i = 0; i < HVM_SAVED_MSRS; i++) {
+		if (!hvm_msr_slot_valid(hvm_saved_msr(i), c->msr[i]))
+			return false;
+	}
+	return vcpu_state_ok(&c->s) && cpu_model_has(v, &c->s) &&
+	       hvm_msr_slot_valid(CPU_MSR_PAT, c->s.pat) && (c->requests & ~CPU_REQUESTS) == 0;
 }
 
 static int cpu_record_apply(struct vcpu *v, struct cpu_record *c)
@@ -319,15 +327,14 @@ static int cpu_record_apply(struct vcpu *v, struct cpu_record *c)
 	int rc;
 
 	/* Another host's TSC stands elsewhere: the guest's goes on from where it was. */
-	c->s.tsc_offset = v->tsc_offset;
-	rc = v->domain->ops->load_state(v, &c->s);
+	c->s.tsc_offset = __atomic_load_n(&v->tsc_offset, __ATOMIC_SEQ_CST);
+	rc = vcpu_set_state(v, &c->s);
 	if (rc != 0)
 		return rc;
-	v->tsc_offset += c->tsc - hvm_vcpu_rdtsc(v);
+	__atomic_fetch_add(&v->tsc_offset, c->tsc - hvm_vcpu_rdtsc(v), __ATOMIC_SEQ_CST);
 	v->msr_pat = c->s.pat;
-	v->msr_misc_enable = c->misc_enable;
-	v->reinject = c->s.pending;
-	__atomic_store_n(&v->activity, c->s.activity, __ATOMIC_SEQ_CST);
+	for (unsigned int i = 0; i < HVM_SAVED_MSRS; i++)
+		*hvm_msr_slot(v, hvm_saved_msr(i)) = c->msr[i];
 	__atomic_store_n(&v->requests, c->requests | HVM_REQ_EVENT, __ATOMIC_SEQ_CST);
 	return 0;
 }
@@ -342,10 +349,11 @@ static int cpu_record_load(struct domain *d, unsigned int instance, struct hvm_s
 		return -HVM_ENOMEM;
 	cpu_state_load(r, &c->s);
 	c->tsc = hvm_load_u64(r);
-	c->misc_enable = hvm_load_u64(r);
 	c->requests = hvm_load_u32(r);
+	for (unsigned int i = 0; i < HVM_SAVED_MSRS; i++)
+		c->msr[i] = hvm_load_u64(r);
 	rc = r->error;
-	if (rc == 0 && !cpu_record_ok(c))
+	if (rc == 0 && !cpu_record_ok(d->vcpu[instance], c))
 		rc = -HVM_EINVAL;
 	if (rc == 0 && !check)
 		rc = cpu_record_apply(d->vcpu[instance], c);

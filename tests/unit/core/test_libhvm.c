@@ -361,6 +361,48 @@ static void state_that_is_set_is_what_one_gets(void **state)
 	assert_int_equal(back.pat, 0x0007040600070406);
 }
 
+/* Counts in RBX and in memory, and reports both with the MTRR that it set at the start. */
+GUEST(counting, 16,
+      "mov $0x2ff, %ecx; mov $0xc06, %eax; xor %edx, %edx; wrmsr; xor %bx, %bx; mov %bx, %ds;"
+      "1: inc %bx; incw 0x6000; mov %bx, %ax; out %ax, $0xf0; mov 0x6000, %ax; out %ax, $0xf0;"
+      "mov $0x2ff, %ecx; rdmsr; out %ax, $0xf0; test $1, %bl; jz 1b; out %al, $0xf4; jmp 1b");
+
+static void a_saved_machine_goes_on_in_another_domain(void **state)
+{
+	struct guest *g = &guest, *to = &other;
+	struct hvm_vcpu_state cpu;
+	uint8_t *buf = NULL;
+	size_t bytes = 0;
+
+	(void)state;
+	guest_create(g, 1);
+	GUEST_LOAD(g, counting);
+	guest_start_real(g, 0);
+	assert_int_equal(guest_run(g, 0), HVM_EXIT_NONE);
+	hvm_domain_pause_time(g->d);
+	assert_int_equal(hvm_domain_save(g->d, &buf, &bytes), 0);
+	guest_create(to, 1);
+	memcpy(to->ram, g->ram, GUEST_RAM);
+	hvm_domain_memory_written(to->d, 0, GUEST_RAM);
+	hvm_domain_pause_time(to->d);
+	assert_int_equal(hvm_domain_load(to->d, buf, bytes), 0);
+	hvm_domain_resume_time(to->d);
+	/* Past the OUT that stopped it, which was withdrawn. */
+	assert_int_equal(hvm_vcpu_get_state(hvm_domain_vcpu(to->d, 0), &cpu), 0);
+	cpu.rip += 2;
+	assert_int_equal(hvm_vcpu_set_state(hvm_domain_vcpu(to->d, 0), &cpu), 0);
+	assert_int_equal(guest_run(to, 0), HVM_EXIT_NONE);
+	assert_int_equal(g->traced, 3);
+	assert_int_equal(to->traced, 6);
+	for (unsigned int i = 0; i < 6; i++)
+		assert_int_equal(to->trace[i], i % 3 == 2 ? 0xc06 : 2 + i / 3);
+	/* What is refused changes nothing. */
+	assert_int_equal(hvm_domain_load(to->d, buf, bytes - 1), -HVM_EINVAL);
+	assert_int_equal(hvm_vcpu_get_state(hvm_domain_vcpu(to->d, 0), &cpu), 0);
+	assert_int_equal(cpu.gpr[3], 3);
+	free(buf);
+}
+
 static void counters_have_names(void **state)
 {
 	struct guest *g = &guest;
@@ -402,6 +444,7 @@ int main(void)
 		TEST(lines_messages_and_fast_paths_check_their_arguments),
 		TEST(a_guest_that_ends_is_told_and_reset_begins_anew),
 		TEST(state_that_is_set_is_what_one_gets),
+		TEST(a_saved_machine_goes_on_in_another_domain),
 		TEST(counters_have_names),
 	};
 

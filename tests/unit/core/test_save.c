@@ -339,6 +339,122 @@ static void wrong_records_are_refused(void **state)
 	refuse_fini(&f);
 }
 
+/* What the loading domain's processor could not have been brought into by its own instructions. */
+static void cpu_records_beyond_the_model_are_refused(void **state)
+{
+	/* Offsets in the payload of CPU; from the end: the saved MSRs. */
+	static const struct {
+		int offset;
+		uint8_t value;
+	} rows[] = {
+		{ 136, 0 },			 /* RFLAGS without bit 1 */
+		{ 144 + 3, 0x80 },		 /* paging without protection */
+		{ 168 + 2, 0x04 },		 /* CR4.OSXSAVE on x86-64-v1 */
+		{ 168 + 2, 0x01 },		 /* CR4.FSGSBASE */
+		{ 168 + 1, 0x20 },		 /* CR4.VMXE */
+		{ 168 + 4, 1 },			 /* CR4, upper half */
+		{ 176, 16 },			 /* CR8 */
+		{ 232 + 1, 0x15 },		 /* EFER.SVME */
+		{ 304, 2 },			 /* PAT: reserved memory type */
+		{ 320, 7 },			 /* XCR0: AVX */
+		{ 328, 1 },			 /* XSS */
+		{ -8 * HVM_SAVED_MSRS + 7, 1 },	 /* MISC_ENABLE */
+		{ -8 * HVM_SAVED_MSRS + 8, 4 },	 /* SPEC_CTRL: SSBD */
+		{ -8 * HVM_SAVED_MSRS + 16, 7 }, /* MTRR default type */
+		{ -8 * 16, 2 },			 /* first variable MTRR: type */
+		{ -8, 1 },			 /* last mask: reserved bits */
+	};
+	struct refuse f;
+	unsigned int n = 0;
+
+	(void)state;
+	refuse_init(&f);
+	while (f.w.buf[f.at[n]] != HVM_SAVE_CPU)
+		n++;
+	for (size_t i = 0; i < HVM_ARRAY_SIZE(rows); i++) {
+		size_t base = rows[i].offset < 0 ? f.at[n + 1] : f.at[n] + HVM_SAVE_RECORD_BYTES;
+
+		f.copy[base + (size_t)rows[i].offset] = rows[i].value;
+		if (rows[i].offset == 144 + 3)
+			f.copy[base + 144] = 0;
+		fix_crc(f.copy, f.w.used);
+		if (hvm_core_load(f.to, f.copy, f.w.used) != -HVM_EINVAL)
+			fail_msg("row %zu was loaded", i);
+		assert_refused(f.to, &f.before, f.copy, f.w.used);
+		memcpy(f.copy, f.w.buf, f.w.used);
+	}
+	refuse_fini(&f);
+}
+
+/* Version 1 of the record had neither MTRRs nor SPEC_CTRL: a guest's came back as at power-on. */
+static void memory_types_and_spec_ctrl_are_saved(void **state)
+{
+	static const struct {
+		uint32_t msr;
+		uint64_t value;
+	} rows[] = {
+		{ 0x48, 1 },
+		{ 0x1a0, 0x1000 },
+		{ 0x277, 0x0706050401000605 },
+		{ 0x2ff, 0xc06 },
+		{ 0x200, 0xc0000000 },
+		{ 0x201, 0xffc0000800 },
+		{ 0x20e, 0x1006 },
+		{ 0x20f, 0x800 },
+		{ 0x250, 0x0606060606060606 },
+		{ 0x26f, 0x0505050505050505 },
+		{ 0x26a, 0x01 },
+	};
+	struct domain *d = busy_domain(), *to;
+	struct hvm_save_writer w;
+
+	(void)state;
+	for (size_t i = 0; i < HVM_ARRAY_SIZE(rows); i++)
+		assert_int_equal(hvm_msr_write(d->vcpu[1], rows[i].msr, rows[i].value), 0);
+	save(d, &w);
+	to = empty_domain();
+	assert_int_equal(hvm_core_load(to, w.buf, w.used), 0);
+	for (size_t i = 0; i < HVM_ARRAY_SIZE(rows); i++) {
+		uint64_t value = 0, one = 0, was = 0;
+
+		assert_int_equal(hvm_msr_read(to->vcpu[1], rows[i].msr, &value), 0);
+		assert_int_equal(value, rows[i].value);
+		assert_int_equal(hvm_msr_read(d->vcpu[0], rows[i].msr, &was), 0);
+		assert_int_equal(hvm_msr_read(to->vcpu[0], rows[i].msr, &one), 0);
+		assert_int_equal(one, was);
+	}
+	/* The list names each register once, and all that are stored. */
+	for (unsigned int i = 0; i < HVM_SAVED_MSRS; i++) {
+		assert_non_null(hvm_msr_slot(d->vcpu[0], hvm_saved_msr(i)));
+		for (unsigned int n = 0; n < i; n++)
+			assert_int_not_equal(hvm_saved_msr(i), hvm_saved_msr(n));
+	}
+	domain_destroy(d);
+	domain_destroy(to);
+	hvm_os_free(w.buf);
+	hvm_os_test_real_clock();
+}
+
+/* A request that the loading domain had out is not the loaded guest's. */
+static void loading_drops_what_was_asked_before(void **state)
+{
+	struct domain *d = busy_domain(), *to;
+	struct hvm_save_writer w;
+	uint32_t value = 0;
+
+	(void)state;
+	save(d, &w);
+	to = empty_domain();
+	assert_int_equal(hvm_pio_read(to->vcpu[0], 0x60, 1, &value), -HVM_EAGAIN);
+	assert_int_equal(hvm_core_load(to, w.buf, w.used), 0);
+	assert_false(ioreq_waits(to->vcpu[0]));
+	assert_int_equal(to->vcpu[0]->ioreq_page->req.state, HVM_IOREQ_STATE_FREE);
+	domain_destroy(d);
+	domain_destroy(to);
+	hvm_os_free(w.buf);
+	hvm_os_test_real_clock();
+}
+
 /* With the sum made right, anything may be in the payloads: refuse or load, never fault. */
 static void random_payloads_never_fault(void **state)
 {
@@ -430,6 +546,9 @@ int main(void)
 		cmocka_unit_test(truncated_streams_are_refused_at_every_length),
 		cmocka_unit_test(a_flipped_bit_is_found_by_the_sum),
 		cmocka_unit_test(wrong_records_are_refused),
+		cmocka_unit_test(cpu_records_beyond_the_model_are_refused),
+		cmocka_unit_test(memory_types_and_spec_ctrl_are_saved),
+		cmocka_unit_test(loading_drops_what_was_asked_before),
 		cmocka_unit_test(random_payloads_never_fault),
 		cmocka_unit_test(unanswered_requests_stop_the_saving),
 		cmocka_unit_test(saving_and_loading_without_memory_fail_cleanly),
