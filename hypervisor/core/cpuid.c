@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * cpuid.c - the CPUID policy: what a domain's model shows, the same on every host.
+ * cpuid.c - the CPUID policy: what a domain's model shows, the same on every host, less what the
+ * processor of a hardware vendor lacks; which maker it names follows the vendor too.
  * Source: Intel SDM Vol 2A "CPUID"; x86-64 psABI "Processor Feature Levels".
  */
 #include "core/domain.h"
 #include "devices/chips.h"
 
 #define CPUID_SIGNATURE 0x000106a5u /* family 6 model 26 */
+#define CPUID_AMD	0x00060fb1u /* family 15 model 107: long mode, before AMD's own extensions */
 #define CPUID_PHYS_BITS 40u
 #define CPUID_VIRT_BITS 48u
 #define XSAVE_BYTES	576u /* legacy area and header: XCR0 can hold x87 and SSE */
@@ -73,10 +75,21 @@ static uint32_t cpuid_all(const uint8_t *bits, size_t count)
 	return r;
 }
 
+static bool cpuid_is_amd(const struct vcpu *v)
+{
+	return v->domain->ops && v->domain->ops->cpu_is_amd;
+}
+
+static void cpuid_maker(const struct vcpu *v, uint32_t *out)
+{
+	static const char maker[2][13] = { "GenuntelineI", "AuthcAMDenti" }; /* EBX ECX EDX */
+
+	memcpy(&out[1], maker[cpuid_is_amd(v)], 12);
+}
+
 static void cpuid_leaf0(struct vcpu *v, const struct hvm_cpuid_state *s, uint32_t sub,
 			uint32_t *out)
 {
-	(void)v;
 	(void)s;
 	(void)sub;
 	/*
@@ -84,9 +97,7 @@ static void cpuid_leaf0(struct vcpu *v, const struct hvm_cpuid_state *s, uint32_
 	 * an exact ratio overflows; it calibrates against the PIT instead.
 	 */
 	out[0] = 0xd;
-	out[1] = 0x756e6547; /* Genu */
-	out[2] = 0x6c65746e; /* ntel */
-	out[3] = 0x49656e69; /* ineI */
+	cpuid_maker(v, out);
 }
 
 static void cpuid_leaf1(struct vcpu *v, const struct hvm_cpuid_state *s, uint32_t sub,
@@ -95,7 +106,7 @@ static void cpuid_leaf1(struct vcpu *v, const struct hvm_cpuid_state *s, uint32_
 	unsigned int vcpus = v->domain->vcpu_count;
 
 	(void)sub;
-	out[0] = CPUID_SIGNATURE;
+	out[0] = cpuid_is_amd(v) ? CPUID_AMD : CPUID_SIGNATURE;
 	out[1] = vlapic_id(v) << 24 | vcpus << 16 | 8u << 8;
 	out[2] = CPUID_BITS(v, leaf1_ecx);
 	if (s->osxsave && (out[2] & (1u << 26)))
@@ -161,10 +172,11 @@ static void cpuid_leafd(struct vcpu *v, const struct hvm_cpuid_state *s, uint32_
 
 static void cpuid_ext0(struct vcpu *v, const struct hvm_cpuid_state *s, uint32_t sub, uint32_t *out)
 {
-	(void)v;
 	(void)s;
 	(void)sub;
 	out[0] = 0x80000008;
+	if (cpuid_is_amd(v))
+		cpuid_maker(v, out);
 }
 
 static void cpuid_ext1(struct vcpu *v, const struct hvm_cpuid_state *s, uint32_t sub, uint32_t *out)
@@ -172,6 +184,8 @@ static void cpuid_ext1(struct vcpu *v, const struct hvm_cpuid_state *s, uint32_t
 	(void)s;
 	(void)sub;
 	out[2] = CPUID_BITS(v, ext1_ecx);
+	if (cpuid_is_amd(v) && v->domain->vcpu_count > 1)
+		out[2] |= 1u << 1; /* CMP_LEGACY: cores, not threads */
 	out[3] = cpuid_all(ext1_edx, sizeof(ext1_edx));
 }
 
@@ -196,10 +210,12 @@ static void cpuid_ext7(struct vcpu *v, const struct hvm_cpuid_state *s, uint32_t
 
 static void cpuid_ext8(struct vcpu *v, const struct hvm_cpuid_state *s, uint32_t sub, uint32_t *out)
 {
-	(void)v;
 	(void)s;
 	(void)sub;
 	out[0] = CPUID_VIRT_BITS << 8 | CPUID_PHYS_BITS;
+	/* Cores less one; bits of the APIC id that tell them apart. */
+	if (cpuid_is_amd(v))
+		out[2] = 4u << 12 | (v->domain->vcpu_count - 1);
 }
 
 /*
@@ -248,7 +264,9 @@ void hvm_cpuid(struct vcpu *v, const struct hvm_cpuid_state *s, uint32_t leaf, u
 	for (size_t i = 0; i < HVM_ARRAY_SIZE(cpuid_leaves); i++) {
 		if (cpuid_leaves[i].leaf == leaf) {
 			cpuid_leaves[i].fill(v, s, subleaf, out);
-			return;
+			break;
 		}
 	}
+	if (v->domain->ops && v->domain->ops->cpuid_filter)
+		v->domain->ops->cpuid_filter(v, leaf, subleaf, out);
 }

@@ -12,6 +12,7 @@ struct vcpu;
 
 struct hvm_function_table {
 	const char *name; /* "soft", "vmx", "svm" */
+	bool cpu_is_amd;  /* guests see an AMD processor: CPUID, VMMCALL, some MSRs */
 #define HVM_OP(need, type, op, args) type(*op) args;
 #include "hvm_ops.def"
 #undef HVM_OP

@@ -40,6 +40,8 @@ int vlapic_send(struct domain *d, struct vcpu *source, uint32_t dest, bool logic
 		enum hvm_delivery_mode mode, uint8_t vector, bool level);
 /* Highest vector that may be injected now (above PPR), or -1. */
 int vlapic_pending_vector(struct vcpu *v);
+/* Would an interrupt be delivered if only the task priority were lower? */
+bool vlapic_waits_for_tpr(struct vcpu *v);
 /* Move @vector from IRR to ISR: it is being delivered. */
 void vlapic_ack(struct vcpu *v, uint8_t vector);
 /* Does this vcpu take PIC interrupts (LINT0 as ExtINT, or APIC off on the boot processor)? */

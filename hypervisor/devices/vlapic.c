@@ -41,6 +41,17 @@ int vlapic_pending_vector(struct vcpu *v)
 	return ((uint32_t)vector & 0xf0) > (vlapic_ppr(a) & 0xf0) ? vector : -1;
 }
 
+bool vlapic_waits_for_tpr(struct vcpu *v)
+{
+	const struct vlapic *a = v->vlapic;
+	int irr = vlapic_bitmap_highest(a->irr), isr;
+
+	if (irr < 0 || ((uint32_t)irr & 0xf0) > (vlapic_get(&a->tpr) & 0xf0))
+		return false;
+	isr = vlapic_bitmap_highest(a->isr);
+	return (irr & 0xf0) > (isr < 0 ? 0 : isr & 0xf0);
+}
+
 void vlapic_look_again(struct vlapic *a)
 {
 	if (vlapic_pending_vector(a->v) >= 0)

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * host.h - the host's own processor, for the hardware vendors: instructions that C has no words
+ * for. Privileged ones belong in the kernel, and MSRs and XCR0 only where CPUID says that they
+ * exist.
+ */
+#ifndef X86_HOST_H
+#define X86_HOST_H
+
+#include "hvm/hvm_types.h"
+
+#define HOST_MSR_SPEC_CTRL 0x00000048u
+#define HOST_MSR_PRED_CMD  0x00000049u
+#define HOST_MSR_XSS	   0x00000da0u
+#define HOST_MSR_EFER	   0xc0000080u
+#define HOST_MSR_TSC_AUX   0xc0000103u
+
+struct host_cpuid {
+	uint32_t eax, ebx, ecx, edx;
+};
+
+static inline struct host_cpuid host_cpuid(uint32_t leaf, uint32_t subleaf)
+{
+	struct host_cpuid r;
+
+	__asm__ volatile("cpuid"
+			 : "=a"(r.eax), "=b"(r.ebx), "=c"(r.ecx), "=d"(r.edx)
+			 : "a"(leaf), "c"(subleaf));
+	return r;
+}
+
+/* Zeroes for a leaf that the processor does not have. */
+static inline struct host_cpuid host_cpuid_leaf(uint32_t leaf, uint32_t subleaf)
+{
+	struct host_cpuid none = { 0 };
+
+	if (host_cpuid(leaf & 0x80000000u, 0).eax < leaf)
+		return none;
+	return host_cpuid(leaf, subleaf);
+}
+
+static inline uint64_t host_rdmsr(uint32_t index)
+{
+	uint32_t low, high;
+
+	__asm__ volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(index));
+	return (uint64_t)high << 32 | low;
+}
+
+static inline void host_wrmsr(uint32_t index, uint64_t value)
+{
+	__asm__ volatile("wrmsr"
+			 :
+			 : "c"(index), "a"((uint32_t)value), "d"((uint32_t)(value >> 32))
+			 : "memory");
+}
+
+static inline uint64_t host_xgetbv(void)
+{
+	uint32_t low, high;
+
+	__asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+	return (uint64_t)high << 32 | low;
+}
+
+static inline void host_xsetbv(uint64_t value)
+{
+	__asm__ volatile("xsetbv"
+			 :
+			 : "c"(0), "a"((uint32_t)value), "d"((uint32_t)(value >> 32))
+			 : "memory");
+}
+
+static inline uint64_t host_cr4(void)
+{
+	uint64_t value;
+
+	__asm__ volatile("mov %%cr4, %0" : "=r"(value));
+	return value;
+}
+
+/* x87 and SSE state, in the 64-bit form. @area: 64-byte aligned; XSAVE wants CR4.OSXSAVE. */
+static inline void host_fxsave(uint8_t *area)
+{
+	__asm__ volatile("fxsave64 (%0)" : : "r"(area) : "memory");
+}
+
+static inline void host_fxrstor(const uint8_t *area)
+{
+	__asm__ volatile("fxrstor64 (%0)" : : "r"(area) : "memory");
+}
+
+/* A machine check came while the guest ran: the host's handler looks at the banks as it always
+ * does. */
+static inline void host_machine_check(void)
+{
+	__asm__ volatile("int $18" : : : "memory");
+}
+
+#define HOST_DR(n) \
+	static inline uint64_t host_dr##n(void) \
+	{ \
+		uint64_t value; \
+		__asm__ volatile("mov %%db" #n ", %0" : "=r"(value)); \
+		return value; \
+	} \
+	static inline void host_set_dr##n(uint64_t value) \
+	{ \
+		__asm__ volatile("mov %0, %%db" #n : : "r"(value)); \
+	}
+HOST_DR(0)
+HOST_DR(1)
+HOST_DR(2)
+HOST_DR(3)
+HOST_DR(6)
+HOST_DR(7)
+#undef HOST_DR
+
+#endif
