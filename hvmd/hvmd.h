@@ -170,6 +170,7 @@ void bridges_close(void);
 bool idempotency_answered(struct request *rq);
 void api_events(struct request *rq, const char *id);
 void events_wake(void);
+bool events_open(void);
 void events_tick(void);
 char *file_tail(const char *path, size_t max, size_t *len);
 struct domain *request_domain(struct request *rq, const char *id);

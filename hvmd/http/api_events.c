@@ -98,6 +98,12 @@ void events_wake(void)
 		stream_wake(s);
 }
 
+/** Does anybody listen? */
+bool events_open(void)
+{
+	return streams != NULL;
+}
+
 /** Now and then: a word to those who have heard nothing for long. */
 void events_tick(void)
 {

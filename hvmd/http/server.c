@@ -17,6 +17,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#define END_TRIES  50
+#define END_TRY_MS 2
+
 struct listener {
 	struct MHD_Daemon *mhd;
 	uv_poll_t poll;
@@ -388,6 +391,19 @@ int http_start(void)
 	return uv_timer_start(&waiter_tick, on_tick, 250, 250);
 }
 
+/* Streams end with a last chunk: give each the time to take it, if it takes it at all. */
+static void end_streams(void)
+{
+	events_wake();
+	for (int n = 0; n < END_TRIES && events_open(); n++) {
+		for (int i = 0; i < 2; i++) {
+			if (listeners[i].mhd)
+				MHD_run(listeners[i].mhd);
+		}
+		uv_sleep(END_TRY_MS);
+	}
+}
+
 /** Answer who waits with what is known and close the sockets. */
 void http_stop(void)
 {
@@ -395,7 +411,7 @@ void http_stop(void)
 	wake(NULL, true);
 	api_screenshots_abandon();
 	bridges_close();
-	events_wake();
+	end_streams();
 	for (int i = 0; i < 2; i++) {
 		if (!listeners[i].mhd)
 			continue;
