@@ -10,22 +10,82 @@
 
 /* -- time -------------------------------------------------------------------------------------- */
 
+/*
+ * Timer callbacks and vcpus read the clock without a lock while it is stopped or started: they see
+ * all of the change or none of it, or time would jump back by the length of a pause.
+ */
+static uint32_t time_read_begin(const struct domain *d)
+{
+	uint32_t seq;
+
+	while ((seq = __atomic_load_n(&d->time_seq, __ATOMIC_SEQ_CST)) & 1)
+		__builtin_ia32_pause();
+	return seq;
+}
+
+static bool time_changed_since(const struct domain *d, uint32_t seq)
+{
+	return __atomic_load_n(&d->time_seq, __ATOMIC_SEQ_CST) != seq;
+}
+
+static void time_write_begin(struct domain *d)
+{
+	__atomic_fetch_add(&d->time_seq, 1, __ATOMIC_SEQ_CST);
+}
+
+static void time_write_end(struct domain *d)
+{
+	__atomic_fetch_add(&d->time_seq, 1, __ATOMIC_SEQ_CST);
+}
+
 uint64_t hvm_domain_now_ns(const struct domain *d)
 {
-	uint64_t now = __atomic_load_n(&d->paused_at_ns, __ATOMIC_SEQ_CST);
+	uint64_t now;
+	uint32_t seq;
 
-	if (!now)
-		now = hvm_os_now_ns();
-	return now - __atomic_load_n(&d->time_offset_ns, __ATOMIC_SEQ_CST);
+	do {
+		seq = time_read_begin(d);
+		now = __atomic_load_n(&d->paused_at_ns, __ATOMIC_SEQ_CST);
+		if (!now)
+			now = hvm_os_now_ns();
+		now -= __atomic_load_n(&d->time_offset_ns, __ATOMIC_SEQ_CST);
+	} while (time_changed_since(d, seq));
+	return now;
 }
 
 uint64_t hvm_domain_deadline_ns(const struct domain *d, uint64_t guest_ns)
 {
-	uint64_t at = guest_ns + __atomic_load_n(&d->time_offset_ns, __ATOMIC_SEQ_CST);
+	uint64_t at;
+	uint32_t seq;
 
-	if (__atomic_load_n(&d->paused_at_ns, __ATOMIC_SEQ_CST) || at < guest_ns)
-		return UINT64_MAX;
+	do {
+		seq = time_read_begin(d);
+		at = guest_ns + __atomic_load_n(&d->time_offset_ns, __ATOMIC_SEQ_CST);
+		if (__atomic_load_n(&d->paused_at_ns, __ATOMIC_SEQ_CST) || at < guest_ns)
+			at = UINT64_MAX;
+	} while (time_changed_since(d, seq));
 	return at;
+}
+
+/* The host's TSC as this domain sees it: it stands still while time does. */
+static uint64_t domain_host_tsc(const struct domain *d)
+{
+	return __atomic_load_n(&d->paused_at_ns, __ATOMIC_SEQ_CST)
+		       ? __atomic_load_n(&d->paused_tsc, __ATOMIC_SEQ_CST)
+		       : hvm_os_rdtsc();
+}
+
+uint64_t hvm_vcpu_rdtsc(struct vcpu *v)
+{
+	const struct domain *d = v->domain;
+	uint64_t tsc;
+	uint32_t seq;
+
+	do {
+		seq = time_read_begin(d);
+		tsc = domain_host_tsc(d) + __atomic_load_n(&v->tsc_offset, __ATOMIC_SEQ_CST);
+	} while (time_changed_since(d, seq));
+	return tsc;
 }
 
 /* Armed timers follow the clock. */
@@ -42,8 +102,10 @@ void domain_pause_time(struct domain *d)
 {
 	hvm_os_mutex_lock(&d->lock);
 	if (!d->paused_at_ns) {
-		d->paused_tsc = hvm_os_rdtsc();
+		time_write_begin(d);
+		__atomic_store_n(&d->paused_tsc, hvm_os_rdtsc(), __ATOMIC_SEQ_CST);
 		__atomic_store_n(&d->paused_at_ns, hvm_os_now_ns(), __ATOMIC_SEQ_CST);
+		time_write_end(d);
 		domain_time_changed(d);
 	}
 	hvm_os_mutex_unlock(&d->lock);
@@ -53,13 +115,16 @@ void domain_resume_time(struct domain *d)
 {
 	hvm_os_mutex_lock(&d->lock);
 	if (d->paused_at_ns) {
-		uint64_t tsc = hvm_os_rdtsc() - d->paused_tsc;
+		uint64_t tsc;
 
+		time_write_begin(d);
+		tsc = hvm_os_rdtsc() - d->paused_tsc;
 		for (unsigned int i = 0; i < d->vcpu_count; i++)
 			__atomic_fetch_sub(&d->vcpu[i]->tsc_offset, tsc, __ATOMIC_SEQ_CST);
 		__atomic_fetch_add(&d->time_offset_ns, hvm_os_now_ns() - d->paused_at_ns,
 				   __ATOMIC_SEQ_CST);
 		__atomic_store_n(&d->paused_at_ns, 0, __ATOMIC_SEQ_CST);
+		time_write_end(d);
 		domain_time_changed(d);
 	}
 	hvm_os_mutex_unlock(&d->lock);
@@ -71,13 +136,16 @@ uint64_t hvm_tsc_khz(const struct domain *d)
 	return hvm_os_tsc_khz();
 }
 
-uint64_t hvm_vcpu_rdtsc(struct vcpu *v)
+/* The TSCs of all vcpus start at zero, together. */
+static void domain_reset_tsc(struct domain *d)
 {
-	const struct domain *d = v->domain;
-	uint64_t host = __atomic_load_n(&d->paused_at_ns, __ATOMIC_SEQ_CST) ? d->paused_tsc
-									    : hvm_os_rdtsc();
+	uint64_t host;
 
-	return host + __atomic_load_n(&v->tsc_offset, __ATOMIC_SEQ_CST);
+	hvm_os_mutex_lock(&d->lock);
+	host = domain_host_tsc(d);
+	for (unsigned int i = 0; i < d->vcpu_count; i++)
+		__atomic_store_n(&d->vcpu[i]->tsc_offset, 0 - host, __ATOMIC_SEQ_CST);
+	hvm_os_mutex_unlock(&d->lock);
 }
 
 /* -- crash ------------------------------------------------------------------------------------- */
@@ -193,6 +261,7 @@ int domain_reset(struct domain *d)
 	vrtc_reset(d);
 	vhpet_reset(d);
 	__atomic_store_n(&d->legacy_replacement, 0, __ATOMIC_SEQ_CST);
+	domain_reset_tsc(d);
 	for (unsigned int i = 0; i < d->vcpu_count; i++)
 		vcpu_reset(d->vcpu[i]);
 	hvm_os_spin_lock(&d->bufioreq_lock);

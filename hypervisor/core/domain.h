@@ -121,9 +121,10 @@ struct domain {
 			     uint64_t *data);
 	void *remote; /* for it */
 	struct hvm_os_spinlock bufioreq_lock;
-	/* Guest time: hvm_domain_now_ns() stands still while paused. */
+	/* Guest time: hvm_domain_now_ns() stands still while paused. All atomic. */
+	uint32_t time_seq; /* odd while the clock is stopped or started */
 	uint64_t time_offset_ns;
-	uint64_t paused_at_ns;	     /* atomic; 0: running */
+	uint64_t paused_at_ns;	     /* 0: running */
 	uint64_t paused_tsc;	     /* host TSC when time was paused */
 	uint32_t legacy_replacement; /* atomic: HPET drives IRQ 0 and 8 */
 	uint32_t crashed;	     /* atomic, enum hvm_crash */

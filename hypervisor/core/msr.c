@@ -222,8 +222,8 @@ int hvm_msr_write(struct vcpu *v, uint32_t index, uint64_t value)
 	}
 	switch (index) {
 	case MSR_TSC:
-		__atomic_store_n(&v->tsc_offset, v->tsc_offset + value - hvm_vcpu_rdtsc(v),
-				 __ATOMIC_SEQ_CST);
+		/* Not a store: a resume may be moving it meanwhile. */
+		__atomic_fetch_add(&v->tsc_offset, value - hvm_vcpu_rdtsc(v), __ATOMIC_SEQ_CST);
 		vlapic_time_changed(v);
 		return 0;
 	case MSR_PRED_CMD: return value & ~1ull ? -HVM_EINVAL : 0;
