@@ -85,6 +85,7 @@ struct svm_vcpu {
 
 	/* Loaded when the guest runs, else here. */
 	uint64_t tsc_aux, xcr0;
+	uint64_t cr0_asked; /* with CD and NW; what CR0 is until the guest writes it */
 	uint64_t dr[4];
 	bool dr_loaded; /* since pin: the guest's DR0-3 are in the registers, and it may touch them
 			 */

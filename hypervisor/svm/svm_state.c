@@ -105,6 +105,8 @@ void svm_store_state(struct vcpu *v, struct hvm_vcpu_state *ret)
 	if (sv->stepping)
 		ret->rflags = (ret->rflags & ~(uint64_t)X86_EFL_TF) |
 			      (sv->step_rflags & X86_EFL_TF);
+	if (b->cr0 == (sv->cr0_asked & ~(uint64_t)(X86_CR0_CD | X86_CR0_NW)))
+		ret->cr0 = sv->cr0_asked;
 	ret->efer = b->efer & ~(uint64_t)SVM_EFER_SVME;
 	svm_store_segments(b, ret);
 	memcpy(ret->dr, sv->dr, sizeof(ret->dr));
@@ -169,6 +171,7 @@ int svm_load_state(struct vcpu *v, const struct hvm_vcpu_state *s)
 	b->efer = s->efer | SVM_EFER_SVME;
 	/* Firmware seldom ends the state after reset, in which the processor would not cache. */
 	b->cr0 &= ~(uint64_t)(X86_CR0_CD | X86_CR0_NW);
+	sv->cr0_asked = s->cr0;
 	svm_load_segments(b, s);
 	memcpy(sv->dr, s->dr, sizeof(sv->dr));
 	sv->tsc_aux = s->tsc_aux;

@@ -22,8 +22,10 @@ static int __init hvm_init(void)
 		pr_info("hvm: %s: %s%s\n", vendor[i].engine == HVM_ENGINE_SVM ? "svm" : "vmx",
 			vendor[i].error ? "does not serve: " : "", vendor[i].reason);
 	rc = module_device_init();
-	if (rc)
+	if (rc) {
 		os_cpu_fini();
+		vendor_unload();
+	}
 	return rc;
 }
 
@@ -32,6 +34,7 @@ static void __exit hvm_exit_module(void)
 {
 	module_device_fini();
 	os_cpu_fini();
+	vendor_unload();
 }
 
 module_init(hvm_init);

@@ -23,6 +23,10 @@ const struct hvm_function_table *__weak vmx_probe(const char **why)
 	return NULL;
 }
 
+void __weak svm_unload(void)
+{
+}
+
 struct vendor {
 	const char *name;
 	u32 engine;
@@ -134,4 +138,9 @@ void vendor_describe(struct hvm_ioctl_vendor ret[MODULE_VENDORS])
 			sizeof(ret[i].reason));
 	}
 	mutex_unlock(&vendor_mutex);
+}
+
+void vendor_unload(void)
+{
+	svm_unload();
 }
