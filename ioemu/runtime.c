@@ -1,51 +1,27 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * runtime.c - builds a running domain, rebuilds it on reset, ends it.
- * Owns struct runtime. Locking: runtime.h. Source: docs/ioemu-protocol.md.
+ * runtime.c - runs a domain: starts it, serves what its threads ask, rebuilds it on reset, ends it.
+ * runtime_machine.c builds the machine. Owns struct runtime. Locking: runtime.h. Source:
+ * docs/ioemu-protocol.md.
  */
 #include "runtime.h"
 #include "dev/uart16550.h"
-#include "dev/vga.h"
 #include "log.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/sysinfo.h>
 #include <time.h>
 #include <unistd.h>
 
 /* How long the last answers may take to leave before the process ends anyway. */
 #define LAST_CALL_MS 1000
 
-static void runtime_irq_set(void *opaque, unsigned int gsi, bool level)
-{
-	struct runtime *r = opaque;
-
-	hvm_irq_set(r->domain, gsi, level);
-}
-
-static int runtime_map(void *opaque, gpa_t gpa, uint64_t bytes, enum hvm_mem_type type, void *hva)
-{
-	struct runtime *r = opaque;
-
-	return hvm_domain_map(r->domain, gpa, bytes, type, hva);
-}
-
-static void runtime_memory_written(void *opaque, gpa_t gpa, uint64_t bytes)
-{
-	struct runtime *r = opaque;
-
-	hvm_domain_memory_written(r->domain, gpa, bytes);
-}
-
-/* Tell the main loop; the vcpus stand still from the end of the current access on. Any thread. */
-static void runtime_post(struct runtime *r, enum runtime_request request, unsigned int vcpu,
-			 const char *detail)
+void runtime_post(struct runtime *r, enum runtime_request request, unsigned int vcpu,
+		  const char *detail)
 {
 	pthread_mutex_lock(&r->lock);
 	if (r->request == RUNTIME_REQUEST_NONE) {
@@ -58,36 +34,6 @@ static void runtime_post(struct runtime *r, enum runtime_request request, unsign
 		vcpus_hold(r->vcpus, VCPUS_HOLD_POWER);
 	uv_async_send(&r->wake);
 }
-
-static void runtime_power(void *opaque, enum machine_power what, const char *detail)
-{
-	runtime_post(opaque,
-		     what == MACHINE_RESET ? RUNTIME_REQUEST_RESET : RUNTIME_REQUEST_POWEROFF, 0,
-		     detail);
-}
-
-static size_t runtime_console_write(void *opaque, const uint8_t *buf, size_t bytes)
-{
-	struct runtime *r = opaque;
-
-	return console_write(r->console, buf, bytes);
-}
-
-static void runtime_console_room(void *opaque)
-{
-	struct runtime *r = opaque;
-
-	console_room(r->console);
-}
-
-static const struct machine_ops runtime_machine_ops = {
-	.irq_set = runtime_irq_set,
-	.map = runtime_map,
-	.memory_written = runtime_memory_written,
-	.power = runtime_power,
-	.console_write = runtime_console_write,
-	.console_room = runtime_console_room,
-};
 
 static void runtime_vcpu_ended(void *opaque, unsigned int index, const struct hvm_exit *exit)
 {
@@ -111,8 +57,7 @@ static const struct vcpus_ops runtime_vcpus_ops = {
 	.failed = runtime_vcpu_failed,
 };
 
-/* A disk request failed; worker thread. */
-static void runtime_disk_failed(void *opaque, const char *id, enum disk_operation op, int err)
+void runtime_disk_failed(void *opaque, const char *id, enum disk_operation op, int err)
 {
 	struct runtime *r = opaque;
 
@@ -141,154 +86,6 @@ static void runtime_console_output_room(void *opaque)
 
 	if (r->machine)
 		uart_output_room(r->machine->uart);
-}
-
-static int runtime_open_disks(struct runtime *r, struct machine_config *mc, struct ioemu_error *err)
-{
-	/* Disks first on the primary channel, CD-ROM drives first on the secondary. */
-	static const uint8_t place[2][MACHINE_DRIVES] = { { 0, 1, 2, 3 }, { 2, 3, 1, 0 } };
-	unsigned int i, k;
-
-	for (i = 0; i < r->cfg.disk_count; i++) {
-		const struct config_disk *cd = &r->cfg.disk[i];
-		char field[32];
-		struct disk_params p = {
-			.id = cd->id,
-			.path = cd->path,
-			.field = field,
-			.read_only = cd->read_only,
-			.block_bytes = cd->cdrom ? 2048 : 512,
-			.failed = runtime_disk_failed,
-			.opaque = r,
-		};
-
-		snprintf(field, sizeof(field), "disks[%u].path", i);
-		if (disk_open(&p, &r->disk[i], err) < 0)
-			return -1;
-		for (k = 0; mc->drive[place[cd->cdrom][k]].present; k++)
-			;
-		mc->drive[place[cd->cdrom][k]] = (struct machine_drive){
-			.disk = r->disk[i],
-			.cdrom = cd->cdrom,
-			.present = true,
-		};
-	}
-	return 0;
-}
-
-/* More memory than the host has at all is refused here and not by the OOM killer later. */
-static int runtime_check_memory(const struct runtime *r, struct ioemu_error *err)
-{
-	struct sysinfo info;
-	uint64_t host_mib;
-
-	if (sysinfo(&info) < 0)
-		return 0;
-	host_mib = ((uint64_t)info.totalram + info.totalswap) * info.mem_unit >> 20;
-	if (r->cfg.memory_mib <= host_mib)
-		return 0;
-	return ioemu_error_set(err, "memory-not-available",
-			       "memory_mib: %llu asked, the host has %llu",
-			       (unsigned long long)r->cfg.memory_mib, (unsigned long long)host_mib);
-}
-
-static int runtime_create_domain(struct runtime *r, struct ioemu_error *err)
-{
-	struct hvm_domain_config dc = {
-		.engine = r->cfg.engine,
-		.cpu_model = r->cfg.cpu_model,
-		.vcpus = r->cfg.vcpus,
-	};
-	int result;
-
-	snprintf(dc.name, sizeof(dc.name), "%s", r->cfg.name);
-	result = hvm_domain_create(&dc, &r->domain);
-	if (result == -ENODEV)
-		return ioemu_error_set(err, "engine-unavailable",
-				       "engine: this host does not have it");
-	if (result)
-		return ioemu_error_set(err, "domain-create-failed", "domain: %s",
-				       strerror(-result));
-	return 0;
-}
-
-/* Writes that need no answer: VGA memory, firmware's log. A guest still works if the core has none.
- */
-static void runtime_batch_writes(struct runtime *r)
-{
-	hvm_bufioreq_add(r->domain, HVM_IOREQ_MMIO, 0xa0000, 0x20000);
-	hvm_bufioreq_add(r->domain, HVM_IOREQ_PIO, 0xe9, 1);
-	hvm_bufioreq_add(r->domain, HVM_IOREQ_PIO, 0x402, 1);
-}
-
-static int runtime_create_machine(struct runtime *r, struct ioemu_error *err)
-{
-	struct machine_config mc = { .memory_bytes = r->cfg.memory_mib << 20 };
-	int result;
-
-	if (runtime_check_memory(r, err) < 0 || runtime_open_disks(r, &mc, err) < 0 ||
-	    runtime_create_domain(r, err) < 0)
-		return -1;
-	result = machine_create(&mc, &runtime_machine_ops, r, &r->machine);
-	if (result)
-		return ioemu_error_set(err, "memory-not-available", "memory_mib: %s",
-				       strerror(-result));
-	result = vga_rom_load(r->machine, r->cfg.vgabios);
-	if (result)
-		return ioemu_error_set(err, "firmware-unreadable", "firmware.vgabios: %s: %s",
-				       r->cfg.vgabios, strerror(-result));
-	r->bios_rom = mmap(NULL, HVM_BIOS_ROM_BYTES, PROT_READ | PROT_WRITE,
-			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (r->bios_rom == MAP_FAILED) {
-		r->bios_rom = NULL;
-		return ioemu_error_set(err, "no-memory", "bios: %s", strerror(errno));
-	}
-	runtime_batch_writes(r);
-	return 0;
-}
-
-static void runtime_builder_params(struct runtime *r, struct hvm_builder_params *ret)
-{
-	*ret = (struct hvm_builder_params){
-		.domain = r->domain,
-		.ram = r->machine->memory.base,
-		.ram_bytes = r->machine->memory.bytes,
-		.bios_rom = r->bios_rom,
-		.vcpus = r->cfg.vcpus,
-		.uuid = r->cfg.uuid,
-		.hvmloader_path = r->cfg.hvmloader,
-		.bios_path = r->cfg.bios,
-		.vgabios_path = r->cfg.vgabios,
-		.boot = r->cfg.boot,
-		.kernel = r->cfg.kernel,
-		.initrd = r->cfg.initrd,
-		.cmdline = r->cfg.cmdline,
-	};
-	memcpy(ret->order, r->cfg.order, sizeof(ret->order));
-}
-
-/* What the builder says, as our error. */
-static int runtime_build_error(const struct hvm_build_error *be, struct ioemu_error *err)
-{
-	return ioemu_error_set(err, be->code, "%s: %s", be->field, be->detail);
-}
-
-static int runtime_build(struct runtime *r, struct ioemu_error *err)
-{
-	struct hvm_build_error be = { .code = "build-failed", .field = "domain" };
-	struct hvm_builder_params p;
-
-	runtime_builder_params(r, &p);
-	return hvm_build(&p, &be) < 0 ? runtime_build_error(&be, err) : 0;
-}
-
-int runtime_check_images(struct runtime *r, struct ioemu_error *err)
-{
-	struct hvm_build_error be = { .code = "build-failed", .field = "domain" };
-	struct hvm_builder_params p;
-
-	runtime_builder_params(r, &p);
-	return hvm_build_check(&p, &be) < 0 ? runtime_build_error(&be, err) : 0;
 }
 
 void runtime_event_state(struct runtime *r)

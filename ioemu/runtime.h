@@ -86,9 +86,23 @@ void runtime_run(struct runtime *r);
 enum runtime_end runtime_loop(struct runtime *r);
 void runtime_fini(struct runtime *r);
 
-/* For the methods. Main loop. */
+/*
+ * runtime_post - tell the main loop; the vcpus stand still from the end of the current access on.
+ * Any thread.
+ */
+void runtime_post(struct runtime *r, enum runtime_request request, unsigned int vcpu,
+		  const char *detail);
+/* runtime_disk_failed - a disk request failed. Its worker thread. */
+void runtime_disk_failed(void *opaque, const char *id, enum disk_operation op, int err);
+
+/* runtime_machine.c. Main loop; 0, or -1 with @err. */
+int runtime_create_machine(struct runtime *r, struct ioemu_error *err);
+/* runtime_build - the builder's work, on memory that is zero and a domain as after reset. */
+int runtime_build(struct runtime *r, struct ioemu_error *err);
 /* runtime_check_images - could the machine be built again now? Nothing changes. */
 int runtime_check_images(struct runtime *r, struct ioemu_error *err);
+
+/* For the methods. Main loop. */
 /* runtime_rebuild - the machine anew. -1 with @err: it is gone, and runtime_fail() is due. */
 int runtime_rebuild(struct runtime *r, struct ioemu_error *err);
 /* runtime_fail - the process ends soon, reason error. */
