@@ -133,14 +133,15 @@ static void msr_guest_written(struct domain *d, gpa_t gpa, size_t bytes)
 		d->ops->memory_written(d, first, last - first + 1);
 }
 
-/* Stub n: mov $n,%eax; vmcall; ret. */
+/* Stub n: mov $n,%eax; vmcall or vmmcall; ret. */
 static int msr_hypercall_page(struct vcpu *v, uint64_t value)
 {
 	struct domain *d = v->domain;
 	gpa_t gpa = value & HVM_PAGE_MASK;
+	const uint8_t call = d->ops->cpu_is_amd ? 0xd9 : 0xc1;
 
 	for (uint32_t n = 0; n < XEN_HYPERCALLS; n++) {
-		const uint8_t stub[] = { 0xb8, (uint8_t)n, 0, 0, 0, 0x0f, 0x01, 0xc1, 0xc3 };
+		const uint8_t stub[] = { 0xb8, (uint8_t)n, 0, 0, 0, 0x0f, 0x01, call, 0xc3 };
 
 		if (p2m_copy_to(&d->p2m, gpa + n * XEN_HYPERCALL_BYTES, stub, sizeof(stub)))
 			return -HVM_EINVAL;
@@ -181,6 +182,26 @@ static bool msr_is_vlapic(uint32_t index)
 	       (index >= MSR_X2APIC && index < MSR_X2APIC + 0x100);
 }
 
+/* What operating systems read, and set bits of, where CPUID names AMD: nothing comes of it. */
+static bool msr_is_amd(const struct vcpu *v, uint32_t index)
+{
+	static const uint32_t amd[] = {
+		0xc0010010, /* SYSCFG */
+		0xc0010015, /* HWCR */
+		0xc001001f, /* northbridge configuration */
+		0xc0010055, /* interrupt pending and C1E */
+		0xc0011020, /* load-store configuration */
+		0xc0011023, /* bus unit configuration */
+		0xc0011029, /* decode configuration */
+	};
+
+	for (size_t i = 0; v->domain->ops->cpu_is_amd && i < HVM_ARRAY_SIZE(amd); i++) {
+		if (amd[i] == index)
+			return true;
+	}
+	return false;
+}
+
 int hvm_msr_read(struct vcpu *v, uint32_t index, uint64_t *ret)
 {
 	const uint64_t *slot = hvm_msr_slot(v, index);
@@ -204,7 +225,10 @@ int hvm_msr_read(struct vcpu *v, uint32_t index, uint64_t *ret)
 	case MSR_MCG_STATUS:
 	case MSR_DEBUGCTL: *ret = 0; return 0;
 	}
-	return -HVM_ENOENT;
+	if (!msr_is_amd(v, index))
+		return -HVM_ENOENT;
+	*ret = 0;
+	return 0;
 }
 
 int hvm_msr_write(struct vcpu *v, uint32_t index, uint64_t value)
@@ -233,5 +257,5 @@ int hvm_msr_write(struct vcpu *v, uint32_t index, uint64_t value)
 	case MSR_DEBUGCTL: return value ? -HVM_EINVAL : 0;
 	case MSR_XEN_PAGE: return msr_hypercall_page(v, value);
 	}
-	return -HVM_ENOENT;
+	return msr_is_amd(v, index) ? 0 : -HVM_ENOENT;
 }
