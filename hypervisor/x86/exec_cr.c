@@ -9,6 +9,7 @@
  * Source: Intel SDM Vol 3A 2.5 "Control Registers", 4.4.1 "PDPTE Registers", 4.10.4 "Invalidation
  * of TLBs", 9.8.5 "Initializing IA-32e Mode"; Vol 2B "MOV - Move to/from Control Registers".
  */
+#include "x86/ctlreg.h"
 #include "x86/exec_desc.h"
 
 #define CR_MAXPHYADDR 40
@@ -154,31 +155,6 @@ static int cr_write_cr3(struct x86_cpu *c, uint64_t value)
  * ------------------------------------------------------------------------------------------------
  */
 
-/* A bit of CR4 is reserved unless CPUID offers the feature. reg: index into eax ebx ecx edx. */
-struct cr4_feature {
-	uint32_t cr4;
-	uint8_t leaf, reg, bit;
-};
-
-/* clang-format off */
-static const struct cr4_feature cr4_features[] = {
-	{ X86_CR4_DE,		1, 3,  2 },
-	{ X86_CR4_PSE,		1, 3,  3 },
-	{ X86_CR4_TSD,		1, 3,  4 },
-	{ X86_CR4_PAE,		1, 3,  6 },
-	{ X86_CR4_MCE,		1, 3,  7 },
-	{ X86_CR4_PGE,		1, 3, 13 },
-	{ X86_CR4_OSFXSR,	1, 3, 24 },
-	{ X86_CR4_OSXMMEXCPT,	1, 3, 25 },
-	{ X86_CR4_PCIDE,	1, 2, 17 },
-	{ X86_CR4_OSXSAVE,	1, 2, 26 },
-	{ X86_CR4_FSGSBASE,	7, 1,  0 },
-	{ X86_CR4_SMEP,		7, 1,  7 },
-	{ X86_CR4_SMAP,		7, 1, 20 },
-	{ X86_CR4_UMIP,		7, 2,  2 },
-};
-/* clang-format on */
-
 static bool cr_has_feature(struct x86_cpu *c, unsigned int leaf, unsigned int reg, unsigned int bit)
 {
 	uint32_t out[4] = { 0, 0, 0, 0 };
@@ -189,32 +165,21 @@ static bool cr_has_feature(struct x86_cpu *c, unsigned int leaf, unsigned int re
 
 static uint64_t cr4_allowed(struct x86_cpu *c)
 {
-	uint64_t allowed = X86_CR4_PCE;
-	uint32_t id[8][4];
+	uint32_t leaf1[4] = { 0 }, leaf7[4] = { 0 };
 
-	memset(id, 0, sizeof(id));
-	c->env->cpuid(c->env_arg, 1, 0, id[1]);
-	c->env->cpuid(c->env_arg, 7, 0, id[7]);
-	for (size_t n = 0; n < HVM_ARRAY_SIZE(cr4_features); n++) {
-		const struct cr4_feature *f = &cr4_features[n];
-
-		if (id[f->leaf][f->reg] >> f->bit & 1)
-			allowed |= f->cr4;
-	}
-	return allowed;
+	c->env->cpuid(c->env_arg, 1, 0, leaf1);
+	c->env->cpuid(c->env_arg, 7, 0, leaf7);
+	return x86_cr4_allowed(leaf1, leaf7);
 }
 
 static int cr_write_cr4(struct x86_cpu *c, uint64_t value)
 {
 	const uint64_t paging = X86_CR4_PSE | X86_CR4_PAE | X86_CR4_PGE | X86_CR4_SMEP;
+	const struct x86_ctlregs now = { c->cr0, c->cr3, c->cr4, c->efer };
 	uint64_t changed = value ^ c->cr4;
 	int r;
 
-	if (value & ~c->cr4 & ~cr4_allowed(c))
-		return cr_gp(c);
-	if ((c->efer & X86_EFER_LMA) && !(value & X86_CR4_PAE))
-		return cr_gp(c);
-	if ((changed & value & X86_CR4_PCIDE) && (!(c->efer & X86_EFER_LMA) || (c->cr3 & 0xfff)))
+	if (!x86_cr4_write_ok(&now, value, cr4_allowed(c)))
 		return cr_gp(c);
 	if (cr_is_pae(c->cr0, value, c->efer) && (changed & paging)) {
 		r = x86_load_pdptes(c, c->cr3);
@@ -290,7 +255,6 @@ int x86_exec_xgetbv(struct x86_cpu *c, const struct x86_insn *i)
 	return X86_NEXT;
 }
 
-/* x87 state cannot be left out; SSE is the only other component there is. */
 int x86_exec_xsetbv(struct x86_cpu *c, const struct x86_insn *i)
 {
 	uint64_t value = (uint32_t)c->gpr[X86_RAX] | c->gpr[X86_RDX] << 32;
@@ -298,7 +262,7 @@ int x86_exec_xsetbv(struct x86_cpu *c, const struct x86_insn *i)
 	(void)i;
 	if (!(c->cr4 & X86_CR4_OSXSAVE))
 		return x86_raise(c, X86_UD);
-	if (c->cpl != 0 || (uint32_t)c->gpr[X86_RCX] != 0 || (value & ~3ull) || !(value & 1))
+	if (c->cpl != 0 || (uint32_t)c->gpr[X86_RCX] != 0 || !x86_xcr0_write_ok(value))
 		return cr_gp(c);
 	c->xcr0 = value;
 	return X86_END;

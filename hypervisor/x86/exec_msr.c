@@ -6,6 +6,7 @@
  * Source: Intel SDM Vol 4 ch. 2 "Model-Specific Registers", Vol 3A 2.2.1 "Extended Feature Enable
  * Register"; AMD APM Vol 2 3.1.7.
  */
+#include "x86/ctlreg.h"
 #include "x86/exec_desc.h"
 
 #define MSR_EFER 0xc0000080u
@@ -54,10 +55,10 @@ static uint64_t *msr_find(struct x86_cpu *c, uint32_t index, enum msr_rule *ret_
 /* LMA is read-only and follows LME and CR0.PG; LME cannot change while paging is on. */
 static int msr_write_efer(struct x86_cpu *c, uint64_t value)
 {
-	const uint64_t known = X86_EFER_SCE | X86_EFER_LME | X86_EFER_LMA | X86_EFER_NXE;
+	const struct x86_ctlregs now = { c->cr0, c->cr3, c->cr4, c->efer };
 	uint64_t changed = (c->efer ^ value) & ~(uint64_t)X86_EFER_LMA;
 
-	if ((value & ~known) || ((changed & X86_EFER_LME) && (c->cr0 & X86_CR0_PG)))
+	if (!x86_efer_write_ok(&now, value))
 		return x86_raise_err(c, X86_GP, 0);
 	c->efer ^= changed;
 	if (changed & X86_EFER_NXE)
