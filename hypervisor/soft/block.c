@@ -242,13 +242,16 @@ static bool soft_ends_block(const struct x86_insn *i)
 	return i->flags & X86_F_ENDS;
 }
 
-static void soft_place(struct soft_block *b, int len)
+static void soft_place(struct soft_vcpu *sv, struct soft_block *b, int len)
 {
+	uint32_t model = sv->vcpu->domain->config.cpu_model;
 	struct soft_slot *s = &b->slot[b->count++];
 
 	if (len > 0) {
 		b->bytes = (uint16_t)(b->bytes + len);
-		s->insn.exec = x86_exec_bind(&s->insn);
+		s->insn.exec = soft_model_has(model, x86_is_code64(&sv->cpu), &s->insn)
+				       ? x86_exec_bind(&s->insn)
+				       : x86_exec_ud;
 	} else {
 		/* More than 15 bytes. */
 		memset(&s->insn, 0, sizeof(s->insn));
@@ -292,7 +295,7 @@ static int soft_decode(struct soft_vcpu *sv, const uint8_t *code, unsigned int b
 			break;
 		if (len < 0 && b->count)
 			break;
-		soft_place(b, len);
+		soft_place(sv, b, len);
 		if (soft_ends_block(&b->slot[b->count - 1].insn))
 			break;
 	}

@@ -7,6 +7,7 @@
 #include "soft/soft.h"
 
 #include "devices/chips.h"
+#include "x86/host.h"
 
 _Thread_local struct soft_vcpu *soft_current;
 
@@ -252,11 +253,27 @@ static const struct x86_cpu_env soft_env = {
 
 /* -- construct ----------------------------------------------------------------------------- */
 
+/* Would the host execute what the executor hands to it for this domain's model? */
+static int soft_check_host(const struct domain *d)
+{
+	const char *missing = soft_model_missing(d->config.cpu_model, host_cpuid_leaf(1, 0).ecx,
+						 host_cpuid_leaf(0x80000001, 0).ecx);
+
+	if (!missing)
+		return 0;
+	hvm_os_log(HVM_LOG_ERROR,
+		   "%s: CPU model hvm-v%u on the soft engine: this host's processor has no %s",
+		   d->name, d->config.cpu_model - HVM_CPU_V1 + 1, missing);
+	return -HVM_ENODEV;
+}
+
 static int soft_domain_init(struct domain *d)
 {
 	struct soft_domain *sd;
-	int rc = x86_exec_init();
+	int rc = soft_check_host(d);
 
+	if (!rc)
+		rc = x86_exec_init();
 	if (rc)
 		return rc;
 	sd = hvm_os_alloc(sizeof(*sd));

@@ -261,6 +261,16 @@ static inline unsigned int soft_jump_index(uint64_t ip)
 	return (unsigned int)((ip ^ (ip >> 12)) & (SOFT_JUMP_ENTRIES - 1));
 }
 
+/* -- model.c ------------------------------------------------------------------------------- */
+
+/* Has the processor of this CPU model the instruction @i? If not it is #UD. */
+bool soft_model_has(uint32_t cpu_model, bool code64, const struct x86_insn *i);
+/*
+ * soft_model_missing - what a host with these CPUID registers (leaves 1 and 80000001h) lacks to
+ * execute the model's instructions. NULL: nothing.
+ */
+const char *soft_model_missing(uint32_t cpu_model, uint32_t leaf1_ecx, uint32_t ext1_ecx);
+
 /* -- code.c: which guest memory holds decoded code, across vcpus --------------------------- */
 
 /*

@@ -58,15 +58,22 @@ struct guest {
 	uint64_t mmio_value;
 };
 
-static inline void guest_create(struct guest *g, unsigned int vcpus)
+static inline void guest_create_model(struct guest *g, unsigned int vcpus, enum hvm_cpu_model model)
 {
-	struct hvm_domain_config cfg = { .name = "t", .engine = HVM_ENGINE_SOFT, .vcpus = vcpus };
+	struct hvm_domain_config cfg = {
+		.name = "t", .engine = HVM_ENGINE_SOFT, .cpu_model = model, .vcpus = vcpus
+	};
 
 	memset(g, 0, sizeof(*g));
 	g->ram = mmap(NULL, GUEST_RAM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	assert_ptr_not_equal(g->ram, MAP_FAILED);
 	assert_int_equal(hvm_domain_create(&cfg, &g->d), 0);
 	assert_int_equal(hvm_domain_map(g->d, 0, GUEST_RAM, HVM_MEM_RAM, g->ram), 0);
+}
+
+static inline void guest_create(struct guest *g, unsigned int vcpus)
+{
+	guest_create_model(g, vcpus, HVM_CPU_V2);
 }
 
 static inline void guest_destroy(struct guest *g)
