@@ -85,7 +85,9 @@ static uint64_t take(struct input *in, unsigned int bytes)
 
 static void fuzz_domain_create(void)
 {
-	struct hvm_domain_config cfg = { .name = "fuzz", .engine = HVM_ENGINE_SOFT, .vcpus = 2 };
+	struct hvm_domain_config cfg = {
+		.name = "fuzz", .engine = HVM_ENGINE_SOFT, .cpu_model = HVM_CPU_V2, .vcpus = 2
+	};
 
 	CHECK(hvm_domain_create(&cfg, &fuzz.d) == 0);
 	CHECK(hvm_domain_map(fuzz.d, 0, RAM_BYTES, HVM_MEM_RAM, fuzz.ram) == 0);
