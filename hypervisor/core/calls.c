@@ -25,8 +25,10 @@ void domain_memory_written(struct domain *d, gpa_t gpa, uint64_t bytes)
 {
 	gfn_t first = gpa >> HVM_PAGE_SHIFT;
 
-	if (!bytes || gpa + bytes < gpa)
+	if (!bytes)
 		return;
+	if (gpa + bytes < gpa)
+		bytes = 0 - gpa;
 	p2m_mark_dirty(&d->p2m, gpa, bytes);
 	if (d->ops->memory_written)
 		d->ops->memory_written(d, first, ((gpa + bytes - 1) >> HVM_PAGE_SHIFT) - first + 1);
@@ -84,14 +86,15 @@ static bool calls_type_ok(uint32_t type)
 
 int domain_bufioreq_add(struct domain *d, uint32_t type, uint64_t address, uint64_t bytes)
 {
-	if (!calls_type_ok(type))
+	if (!calls_type_ok(type) || !bytes || bytes - 1 > UINT64_MAX - address)
 		return -HVM_EINVAL;
 	return intercept_add_buffered(d, (uint8_t)type, address, bytes);
 }
 
 int domain_doorbell_add(struct domain *d, const struct hvm_doorbell *b)
 {
-	if (!calls_type_ok(b->type) || b->eventfd < 0 || b->size > 8)
+	if (!calls_type_ok(b->type) || b->eventfd < 0 || b->size > 8 ||
+	    (b->size & (b->size - 1)))
 		return -HVM_EINVAL;
 	return intercept_add_doorbell(d, b);
 }

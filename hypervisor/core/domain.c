@@ -201,7 +201,7 @@ void domain_destroy(struct domain *d)
 		d->ops->domain_fini(d);
 	p2m_fini(&d->p2m);
 	intercept_destroy(d);
-	hvm_os_free(d->bufioreq);
+	hvm_os_free_pages(d->bufioreq, HVM_PAGE_SIZE);
 	hvm_os_spin_fini(&d->bufioreq_lock);
 	hvm_os_mutex_fini(&d->lock);
 	hvm_os_free(d);
@@ -213,7 +213,8 @@ static int domain_build(struct domain *d, const struct hvm_function_table *ops)
 
 	if (!rc)
 		rc = intercept_create(d);
-	d->bufioreq = hvm_os_alloc(sizeof(*d->bufioreq));
+	/* Pages of its own: it is mapped into the caller. */
+	d->bufioreq = hvm_os_alloc_pages(HVM_PAGE_SIZE);
 	if (!rc && !d->bufioreq)
 		rc = -HVM_ENOMEM;
 	if (!rc)

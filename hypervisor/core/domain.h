@@ -267,7 +267,9 @@ bool ioreq_is_next(const struct vcpu *v, const struct hvm_io_access *a);
 /* Batch a write; false: the ring is full. */
 bool bufioreq_push(struct domain *d, const struct hvm_io_access *a);
 bool bufioreq_pop(struct domain *d, struct hvm_bufioreq *ret);
-bool bufioreq_pending(struct domain *d);
+/* The same on the page alone; the caller keeps other consumers out. */
+bool bufioreq_take(struct hvm_bufioreq_page *p, struct hvm_bufioreq *ret);
+bool bufioreq_pending(const struct domain *d);
 
 /* -- core/intercept.c: what leaves the core without stopping a vcpu -------------------------------
  */

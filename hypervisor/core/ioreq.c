@@ -124,40 +124,55 @@ void hvm_io_retire(struct vcpu *v)
 
 /* -- the buffered ring ------------------------------------------------------------------------- */
 
+/*
+ * One producer at a time (the lock), one consumer at a time (the lock, or libhvm's own when the
+ * page is mapped into its process). A slot is written before the index that shows it, and read
+ * before the index that frees it. What the other side writes into the page can at most spoil its
+ * own ring.
+ */
 bool bufioreq_push(struct domain *d, const struct hvm_io_access *a)
 {
 	struct hvm_bufioreq_page *p = d->bufioreq;
+	uint32_t write, read;
 	bool room;
 
 	hvm_os_spin_lock(&d->bufioreq_lock);
-	room = p->write_index - p->read_index < HVM_BUFIOREQ_SLOTS;
-	if (room)
-		p->slot[p->write_index++ % HVM_BUFIOREQ_SLOTS] = (struct hvm_bufioreq){
+	write = __atomic_load_n(&p->write_index, __ATOMIC_RELAXED);
+	read = __atomic_load_n(&p->read_index, __ATOMIC_ACQUIRE);
+	room = write - read < HVM_BUFIOREQ_SLOTS;
+	if (room) {
+		p->slot[write % HVM_BUFIOREQ_SLOTS] = (struct hvm_bufioreq){
 			.address = a->address, .data = a->data, .type = a->type, .size = a->size
 		};
+		__atomic_store_n(&p->write_index, write + 1, __ATOMIC_RELEASE);
+	}
 	hvm_os_spin_unlock(&d->bufioreq_lock);
 	return room;
 }
 
+bool bufioreq_take(struct hvm_bufioreq_page *p, struct hvm_bufioreq *ret)
+{
+	uint32_t read = __atomic_load_n(&p->read_index, __ATOMIC_RELAXED);
+
+	if (read == __atomic_load_n(&p->write_index, __ATOMIC_ACQUIRE))
+		return false;
+	*ret = p->slot[read % HVM_BUFIOREQ_SLOTS];
+	__atomic_store_n(&p->read_index, read + 1, __ATOMIC_RELEASE);
+	return true;
+}
+
 bool bufioreq_pop(struct domain *d, struct hvm_bufioreq *ret)
 {
-	struct hvm_bufioreq_page *p = d->bufioreq;
 	bool any;
 
 	hvm_os_spin_lock(&d->bufioreq_lock);
-	any = p->read_index != p->write_index;
-	if (any)
-		*ret = p->slot[p->read_index++ % HVM_BUFIOREQ_SLOTS];
+	any = bufioreq_take(d->bufioreq, ret);
 	hvm_os_spin_unlock(&d->bufioreq_lock);
 	return any;
 }
 
-bool bufioreq_pending(struct domain *d)
+bool bufioreq_pending(const struct domain *d)
 {
-	bool any;
-
-	hvm_os_spin_lock(&d->bufioreq_lock);
-	any = d->bufioreq->read_index != d->bufioreq->write_index;
-	hvm_os_spin_unlock(&d->bufioreq_lock);
-	return any;
+	return __atomic_load_n(&d->bufioreq->read_index, __ATOMIC_RELAXED) !=
+	       __atomic_load_n(&d->bufioreq->write_index, __ATOMIC_RELAXED);
 }

@@ -464,7 +464,7 @@ static bool save_io_pending(const struct domain *d)
 		if (v->ioreq_page != NULL && v->ioreq_page->req.state != HVM_IOREQ_STATE_FREE)
 			return true;
 	}
-	return d->bufioreq != NULL && d->bufioreq->write_index != d->bufioreq->read_index;
+	return d->bufioreq != NULL && bufioreq_pending(d);
 }
 
 int hvm_core_save(struct domain *d, struct hvm_save_writer *w)

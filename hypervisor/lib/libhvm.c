@@ -1,31 +1,41 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * libhvm.c - hvm/hvm.h over a core in this process. Locking: hvm.h; d->lock for the p2m.
+ * libhvm.c - hvm/hvm.h: picks the engine, and passes each call to the domain's own side of the
+ * process boundary. Locking: hvm.h.
  */
-#include "core/domain.h"
-#include "core/save.h"
-#include "devices/chips.h"
+#include "lib/lib_ops.h"
 
-struct hvm_vcpu {
-	struct vcpu *core;
-};
-
-struct hvm_domain {
-	struct domain *core;
-	struct hvm_vcpu vcpu[HVM_MAX_VCPUS];
-};
-
-static const struct hvm_engine_info lib_engines[] = {
-	{ HVM_ENGINE_SOFT, true, "soft", "the software CPU: serves on every x86-64 host" },
-	{ HVM_ENGINE_VMX, false, "vmx", "this build has no hvm.ko: /dev/hvm is not there" },
-	{ HVM_ENGINE_SVM, false, "svm", "this build has no hvm.ko: /dev/hvm is not there" },
-};
+#define LIB_ENGINES 3u
 
 size_t hvm_engines(struct hvm_engine_info *ret, size_t max)
 {
-	for (size_t i = 0; i < HVM_ARRAY_SIZE(lib_engines) && i < max; i++)
-		ret[i] = lib_engines[i];
-	return HVM_ARRAY_SIZE(lib_engines);
+	struct hvm_engine_info all[LIB_ENGINES] = {
+		{ HVM_ENGINE_SOFT, true, "soft", "the software CPU: serves on every x86-64 host" },
+	};
+
+	lib_dev_engines(&all[1]);
+	for (size_t i = 0; i < LIB_ENGINES && i < max; i++)
+		ret[i] = all[i];
+	return LIB_ENGINES;
+}
+
+/* "Not here", of whatever kind: the software CPU can stand in. */
+static bool lib_is_absent(int rc)
+{
+	return rc == -HVM_ENODEV || rc == -HVM_EPERM || rc == -HVM_EBUSY;
+}
+
+static int lib_create(const struct hvm_domain_config *cfg, struct hvm_domain *d)
+{
+	int rc = -HVM_ENODEV;
+
+	if (cfg->engine != HVM_ENGINE_SOFT)
+		rc = lib_dev_create(cfg, d);
+	if (cfg->engine == HVM_ENGINE_SOFT || (cfg->engine == HVM_ENGINE_AUTO && lib_is_absent(rc)))
+		rc = lib_core_create(cfg, d);
+	else if (lib_is_absent(rc))
+		rc = -HVM_ENODEV;
+	return rc;
 }
 
 int hvm_domain_create(const struct hvm_domain_config *cfg, struct hvm_domain **ret)
@@ -33,20 +43,21 @@ int hvm_domain_create(const struct hvm_domain_config *cfg, struct hvm_domain **r
 	struct hvm_domain *d;
 	int rc;
 
-	if (cfg->engine > HVM_ENGINE_SVM || cfg->cpu_model > HVM_CPU_V2)
+	if (cfg->engine > HVM_ENGINE_SVM || cfg->cpu_model > HVM_CPU_V2 || !cfg->vcpus ||
+	    cfg->vcpus > HVM_MAX_VCPUS)
 		return -HVM_EINVAL;
-	if (cfg->engine != HVM_ENGINE_AUTO && cfg->engine != HVM_ENGINE_SOFT)
-		return -HVM_ENODEV;
 	d = hvm_os_alloc(sizeof(*d));
 	if (!d)
 		return -HVM_ENOMEM;
-	rc = domain_create(cfg, &soft_function_table, &d->core);
+	d->vcpu_count = cfg->vcpus;
+	d->fd = -1;
+	for (unsigned int i = 0; i < cfg->vcpus; i++)
+		d->vcpu[i] = (struct hvm_vcpu){ .domain = d, .index = i, .fd = -1 };
+	rc = lib_create(cfg, d);
 	if (rc) {
 		hvm_os_free(d);
 		return rc;
 	}
-	for (unsigned int i = 0; i < cfg->vcpus; i++)
-		d->vcpu[i].core = d->core->vcpu[i];
 	*ret = d;
 	return 0;
 }
@@ -55,129 +66,84 @@ void hvm_domain_destroy(struct hvm_domain *d)
 {
 	if (!d)
 		return;
-	domain_destroy(d->core);
+	d->ops->destroy(d);
 	hvm_os_free(d);
 }
 
 const char *hvm_domain_engine_name(const struct hvm_domain *d)
 {
-	return d->core->ops->name;
+	return d->engine;
 }
 
 const char *hvm_domain_crash_reason(const struct hvm_domain *d)
 {
-	return hvm_domain_is_crashed(d->core) ? d->core->crash_reason : "";
+	return d->ops->crash_reason(d);
 }
 
 int hvm_domain_reset(struct hvm_domain *d)
 {
-	return domain_reset(d->core);
+	return d->ops->reset(d);
 }
 
 /* -- memory ------------------------------------------------------------------------------------ */
 
-/* Vcpus may run: when this returns none of them uses what was there before. */
 int hvm_domain_map(struct hvm_domain *d, gpa_t gpa, uint64_t bytes, enum hvm_mem_type type,
 		   void *hva)
 {
-	struct domain *c = d->core;
-	int rc;
-
-	hvm_os_mutex_lock(&c->lock);
-	rc = type == HVM_MEM_MMIO ? p2m_unmap(&c->p2m, gpa, bytes)
-				  : p2m_map(&c->p2m, gpa, bytes, type, hva);
-	if (!rc)
-		c->ops->p2m_changed(c, gpa >> HVM_PAGE_SHIFT, bytes >> HVM_PAGE_SHIFT);
-	hvm_os_mutex_unlock(&c->lock);
-	return rc;
+	return d->ops->map(d, gpa, bytes, type, hva);
 }
 
 int hvm_domain_unmap(struct hvm_domain *d, gpa_t gpa, uint64_t bytes)
 {
-	return hvm_domain_map(d, gpa, bytes, HVM_MEM_MMIO, NULL);
+	return d->ops->map(d, gpa, bytes, HVM_MEM_MMIO, NULL);
 }
 
 void hvm_domain_memory_written(struct hvm_domain *d, gpa_t gpa, uint64_t bytes)
 {
-	struct domain *c = d->core;
-	gfn_t first = gpa >> HVM_PAGE_SHIFT;
-
-	if (!bytes)
-		return;
-	if (gpa + bytes < gpa)
-		bytes = 0 - gpa;
-	p2m_mark_dirty(&c->p2m, gpa, bytes);
-	if (c->ops->memory_written)
-		c->ops->memory_written(c, first, ((gpa + bytes - 1) >> HVM_PAGE_SHIFT) - first + 1);
-}
-
-static void lib_dirty_log_changed(struct domain *c)
-{
-	if (c->ops->dirty_log_changed)
-		c->ops->dirty_log_changed(c);
+	d->ops->memory_written(d, gpa, bytes);
 }
 
 int hvm_dirty_log_start(struct hvm_domain *d)
 {
-	p2m_dirty_start(&d->core->p2m);
-	lib_dirty_log_changed(d->core);
-	return 0;
+	return d->ops->dirty_start(d);
 }
 
 int hvm_dirty_log_sync(struct hvm_domain *d, gpa_t gpa, uint64_t pages, uint64_t *bitmap)
 {
-	int64_t n = p2m_dirty_sync(&d->core->p2m, gpa, pages, bitmap);
-
-	if (n < 0)
-		return (int)n;
-	lib_dirty_log_changed(d->core);
-	return 0;
+	return d->ops->dirty_sync(d, gpa, pages, bitmap);
 }
 
 void hvm_dirty_log_stop(struct hvm_domain *d)
 {
-	p2m_dirty_stop(&d->core->p2m);
-	lib_dirty_log_changed(d->core);
+	d->ops->dirty_stop(d);
 }
 
 /* -- interrupts and devices -------------------------------------------------------------------- */
 
 int hvm_irq_set(struct hvm_domain *d, unsigned int gsi, bool level)
 {
-	if (gsi >= HVM_GSI_COUNT)
-		return -HVM_EINVAL;
-	hvm_gsi_set(d->core, gsi, level);
-	return 0;
+	return d->ops->irq_set(d, gsi, level);
 }
 
 int hvm_msi_send(struct hvm_domain *d, uint64_t address, uint32_t data)
 {
-	return hvm_msi_deliver(d->core, address, data);
+	return d->ops->msi_send(d, address, data);
 }
 
 int hvm_nmi_send(struct hvm_domain *d)
 {
-	for (unsigned int i = 0; i < d->core->vcpu_count; i++)
-		hvm_vcpu_request(d->core->vcpu[i], HVM_REQ_NMI);
-	return 0;
+	return d->ops->nmi_send(d);
 }
 
 int hvm_cmos_write(struct hvm_domain *d, unsigned int index, uint8_t value)
 {
-	return vrtc_cmos_write(d->core, index, value);
-}
-
-static bool lib_ioreq_type_ok(enum hvm_ioreq_type type)
-{
-	return type == HVM_IOREQ_PIO || type == HVM_IOREQ_MMIO;
+	return d->ops->cmos_write(d, index, value);
 }
 
 int hvm_bufioreq_add(struct hvm_domain *d, enum hvm_ioreq_type type, uint64_t address,
 		     uint64_t bytes)
 {
-	if (!lib_ioreq_type_ok(type) || !bytes || bytes - 1 > UINT64_MAX - address)
-		return -HVM_EINVAL;
-	return intercept_add_buffered(d->core, (uint8_t)type, address, bytes);
+	return d->ops->bufioreq_add(d, type, address, bytes);
 }
 
 int hvm_doorbell_add(struct hvm_domain *d, enum hvm_ioreq_type type, uint64_t address,
@@ -190,110 +156,85 @@ int hvm_doorbell_add(struct hvm_domain *d, enum hvm_ioreq_type type, uint64_t ad
 					.size = (uint8_t)size,
 					.has_match = match != NULL };
 
-	if (!lib_ioreq_type_ok(type) || eventfd < 0 || size > 8 || (size & (size - 1)))
-		return -HVM_EINVAL;
-	return intercept_add_doorbell(d->core, &b);
+	return size > 8 ? -HVM_EINVAL : d->ops->doorbell_add(d, &b);
 }
 
 int hvm_doorbell_remove(struct hvm_domain *d, enum hvm_ioreq_type type, uint64_t address,
 			int eventfd)
 {
-	return intercept_remove_doorbell(d->core, (uint8_t)type, address, eventfd);
+	const struct hvm_doorbell b = { .address = address,
+					.eventfd = eventfd,
+					.type = (uint8_t)type };
+
+	return d->ops->doorbell_remove(d, &b);
 }
 
 bool hvm_bufioreq_pop(struct hvm_domain *d, struct hvm_bufioreq *ret)
 {
-	return bufioreq_pop(d->core, ret);
+	return d->ops->bufioreq_pop(d, ret);
 }
 
 /* -- vcpus ------------------------------------------------------------------------------------- */
 
 struct hvm_vcpu *hvm_domain_vcpu(struct hvm_domain *d, unsigned int index)
 {
-	return index < d->core->vcpu_count ? &d->vcpu[index] : NULL;
+	return index < d->vcpu_count ? &d->vcpu[index] : NULL;
 }
 
 int hvm_vcpu_run(struct hvm_vcpu *v, struct hvm_exit *ret)
 {
-	return vcpu_run(v->core, ret);
+	return v->domain->ops->vcpu_run(v, ret);
 }
 
 void hvm_vcpu_kick(struct hvm_vcpu *v)
 {
-	__atomic_store_n(&v->core->user_kick, 1, __ATOMIC_SEQ_CST);
-	hvm_vcpu_request(v->core, HVM_REQ_EVENT);
+	v->domain->ops->vcpu_kick(v);
 }
 
+/* One page either way: the core's own, or the kernel's, mapped. */
 struct hvm_ioreq *hvm_vcpu_ioreq(struct hvm_vcpu *v)
 {
-	return &v->core->ioreq_page->req;
+	return &lib_core_vcpu(v)->ioreq_page->req;
 }
 
 int hvm_vcpu_get_state(struct hvm_vcpu *v, struct hvm_vcpu_state *ret)
 {
-	memset(ret, 0, sizeof(*ret));
-	v->core->domain->ops->store_state(v->core, ret);
-	ret->tsc_offset = v->core->tsc_offset;
-	ret->pat = v->core->msr_pat;
-	ret->pending = v->core->reinject;
-	return 0;
+	return v->domain->ops->vcpu_get_state(v, ret);
 }
 
 int hvm_vcpu_set_state(struct hvm_vcpu *v, const struct hvm_vcpu_state *s)
 {
-	struct vcpu *c = v->core;
-	int rc = c->domain->ops->load_state(c, s);
-
-	if (rc)
-		return rc;
-	c->ioreq_page->req.state = HVM_IOREQ_STATE_FREE;
-	hvm_io_retire(c);
-	c->reinject = s->pending;
-	return 0;
+	return v->domain->ops->vcpu_set_state(v, s);
 }
 
 int hvm_vcpu_translate(struct hvm_vcpu *v, gva_t gva, gpa_t *ret)
 {
-	return v->core->domain->ops->translate(v->core, gva, ret);
+	return v->domain->ops->vcpu_translate(v, gva, ret);
 }
 
 size_t hvm_vcpu_stats(struct hvm_vcpu *v, uint64_t *ret, size_t max)
 {
-	const uint64_t *s = (const uint64_t *)&v->core->stats;
-	size_t count = sizeof(v->core->stats) / sizeof(*s);
-
-	for (size_t i = 0; i < count && i < max; i++)
-		ret[i] = __atomic_load_n(&s[i], __ATOMIC_RELAXED);
-	return count;
+	return v->domain->ops->vcpu_stats(v, ret, max);
 }
 
 /* -- time and state ---------------------------------------------------------------------------- */
 
 void hvm_domain_pause_time(struct hvm_domain *d)
 {
-	domain_pause_time(d->core);
+	d->ops->pause_time(d);
 }
 
 void hvm_domain_resume_time(struct hvm_domain *d)
 {
-	domain_resume_time(d->core);
+	d->ops->resume_time(d);
 }
 
 int hvm_domain_save(struct hvm_domain *d, uint8_t **ret_buf, size_t *ret_bytes)
 {
-	struct hvm_save_writer w = { 0 };
-	int rc = hvm_core_save(d->core, &w);
-
-	if (rc) {
-		hvm_os_free(w.buf);
-		return rc;
-	}
-	*ret_buf = w.buf;
-	*ret_bytes = w.used;
-	return 0;
+	return d->ops->save(d, ret_buf, ret_bytes);
 }
 
 int hvm_domain_load(struct hvm_domain *d, const uint8_t *buf, size_t bytes)
 {
-	return hvm_core_load(d->core, buf, bytes);
+	return d->ops->load(d, buf, bytes);
 }

@@ -480,3 +480,29 @@ struct soft_block *soft_block_find(struct soft_vcpu *sv)
 	*guess = b;
 	return b;
 }
+
+struct soft_block *soft_block_once(struct soft_vcpu *sv)
+{
+	struct soft_block *b = (struct soft_block *)(void *)sv->blocks.scratch;
+	uint8_t code[2 * X86_INSN_MAX_LEN];
+	struct soft_fetch f;
+	unsigned int bytes;
+
+	if (!soft_fetch_start(sv, &f))
+		return NULL;
+	memset(b, 0, sizeof(*b));
+	bytes = f.bytes < X86_INSN_MAX_LEN ? f.bytes : X86_INSN_MAX_LEN;
+	memcpy(code, f.page.hva + f.offset, bytes);
+	if (soft_decode(sv, code, bytes, 1, b)) {
+		if (f.at_limit) {
+			x86_raise_err(&sv->cpu, X86_GP, 0);
+			return NULL;
+		}
+		if (!soft_fetch_second(sv, &f))
+			return NULL;
+		memcpy(code + bytes, f.page2.hva, X86_INSN_MAX_LEN);
+		soft_decode(sv, code, bytes + X86_INSN_MAX_LEN, 1, b);
+	}
+	b->ip = f.ip;
+	return b;
+}

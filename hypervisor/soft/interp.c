@@ -100,6 +100,7 @@ static int soft_abort(struct soft_vcpu *sv, const struct x86_insn *i, struct hvm
 			sv->io_retry = false;
 			hvm_io_retire(sv->vcpu);
 		}
+		sv->unfinished = true;
 		return SOFT_GO_ON;
 	case X86_STOP_NONE: break;
 	}
@@ -198,7 +199,7 @@ static int soft_step(struct soft_vcpu *sv, struct hvm_exit *ret)
 
 	if (rc != SOFT_GO_ON)
 		return rc == SOFT_STEPPED ? SOFT_GO_ON : rc;
-	b = soft_block_find(sv);
+	b = sv->once ? soft_block_once(sv) : soft_block_find(sv);
 	if (!b)
 		return soft_abort(sv, NULL, ret);
 	i = &b->slot[0].insn;
@@ -389,4 +390,27 @@ int soft_run(struct vcpu *v, struct hvm_exit *ret)
 	rc = soft_loop(sv, ret);
 	soft_leave(sv);
 	return rc;
+}
+
+/* Parts of one REP that are executed before others get their turn. */
+#define SOFT_EMULATE_PARTS 1024u
+
+int soft_emulate(struct vcpu *v, struct hvm_exit *ret)
+{
+	struct soft_vcpu *sv = v->vendor;
+	unsigned int parts = 0;
+	int rc;
+
+	soft_enter(sv);
+	sv->once = true;
+	do {
+		sv->unfinished = false;
+		__atomic_store_n(&sv->cpu.exit_req, 0, __ATOMIC_SEQ_CST);
+		soft_serve(sv);
+		soft_mode_changed(sv);
+		rc = soft_step(sv, ret);
+	} while (rc == SOFT_GO_ON && sv->unfinished && ++parts < SOFT_EMULATE_PARTS);
+	sv->once = false;
+	soft_leave(sv);
+	return rc == SOFT_GO_ON ? 1 : rc;
 }

@@ -288,8 +288,25 @@ static int soft_domain_init(struct domain *d)
 	hvm_os_mutex_init(&sd->bus_lock);
 	hvm_os_spin_init(&sd->code_lock);
 	sd->domain = d;
+	sd->env = soft_env;
 	d->vendor = sd;
 	return 0;
+}
+
+void soft_override_env(struct domain *d, const struct x86_cpu_env *env)
+{
+	struct soft_domain *sd = d->vendor;
+
+#define SOFT_OVERRIDE(member) \
+	if (env->member) \
+		sd->env.member = env->member;
+	SOFT_OVERRIDE(cpuid)
+	SOFT_OVERRIDE(rdmsr)
+	SOFT_OVERRIDE(wrmsr)
+	SOFT_OVERRIDE(cr8_read)
+	SOFT_OVERRIDE(cr8_write)
+	SOFT_OVERRIDE(ferr)
+#undef SOFT_OVERRIDE
 }
 
 static void soft_domain_fini(struct domain *d)
@@ -341,7 +358,7 @@ static int soft_vcpu_init(struct vcpu *v)
 		soft_vcpu_fini(v);
 		return rc;
 	}
-	sv->cpu.env = &soft_env;
+	sv->cpu.env = &sv->domain->env;
 	sv->cpu.env_arg = sv;
 	sv->cpu.tlb = sv->tlb;
 	sv->cpu.tlb_r = sv->tlb->r[X86_TLB_KERNEL];
@@ -354,7 +371,7 @@ static void soft_state_changed(struct soft_vcpu *sv)
 {
 	struct x86_cpu *c = &sv->cpu;
 
-	c->env = &soft_env;
+	c->env = &sv->domain->env;
 	c->env_arg = sv;
 	c->tlb = sv->tlb;
 	c->stop = X86_STOP_NONE;

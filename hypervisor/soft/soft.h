@@ -164,6 +164,8 @@ struct soft_vcpu {
 	bool window_intr, window_nmi; /* come out when one of them can be injected */
 	bool io_retry;	    /* the next instruction was begun before and waits for ioemu's answer */
 	bool watching;	    /* data breakpoints are on: every access comes to tlb.c */
+	bool once;	    /* inside soft_emulate(): code is decoded anew each time */
+	bool unfinished;    /* and the instruction has not come to its end */
 	bool at_boundary;   /* waiting between two instructions: requests may be served */
 	bool non_canonical; /* the #GP being raised is of a non-canonical data access ... */
 	gva_t non_canonical_gva;
@@ -208,6 +210,7 @@ struct soft_domain {
 	 */
 	uint8_t slow_stores[SOFT_SLOW_STORES]; /* atomic */
 	struct domain *domain;
+	struct x86_cpu_env env; /* what its vcpus' executors ask for goes through this */
 };
 
 static inline struct soft_vcpu *soft_of_cpu(struct x86_cpu *c)
@@ -251,6 +254,11 @@ void soft_key_update(struct soft_vcpu *sv);
  * cpu.exc, or cpu.stop = X86_STOP_RETRY. Only between two instructions.
  */
 struct soft_block *soft_block_find(struct soft_vcpu *sv);
+/*
+ * soft_block_once - a block of the one instruction at cpu.ip, decoded anew and not kept: for guest
+ * memory that others write without telling. NULL as above. Valid until the next call.
+ */
+struct soft_block *soft_block_once(struct soft_vcpu *sv);
 void soft_blocks_drop_all(struct soft_vcpu *sv);
 /* Drop the blocks that lie in @granules of page @gfn. Also while one of them runs: it then stops.
  */
@@ -298,6 +306,14 @@ void soft_leave(struct soft_vcpu *sv);
 /* -- interp.c ------------------------------------------------------------------------------ */
 
 int soft_run(struct vcpu *v, struct hvm_exit *ret);
+/*
+ * soft_emulate - execute one instruction, for a vcpu that lives elsewhere and whose state was
+ * loaded just now; a long REP may be left unfinished, between two elements. 1: done; 0: *ret is
+ * filled (IOREQ: call again to go on; SHUTDOWN); negative: cannot be executed.
+ */
+int soft_emulate(struct vcpu *v, struct hvm_exit *ret);
+/* soft_override_env - CPUID, MSRs, CR8 and FERR of this domain go to @env where it has them. */
+void soft_override_env(struct domain *d, const struct x86_cpu_env *env);
 bool soft_can_inject(struct vcpu *v, bool nmi);
 
 #endif

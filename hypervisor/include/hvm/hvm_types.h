@@ -38,6 +38,7 @@ enum hvm_errno {
 	HVM_ENXIO = 6,
 	HVM_EAGAIN = 11,
 	HVM_ENOMEM = 12,
+	HVM_EACCES = 13,
 	HVM_EFAULT = 14,
 	HVM_EBUSY = 16,
 	HVM_EEXIST = 17,
