@@ -41,7 +41,7 @@ struct hvm_stats {
 };
 
 /* Accesses of one instruction that ioemu has already served; see core/ioreq.c. */
-#define HVM_IO_REPLAY_MAX 16
+#define HVM_IO_REPLAY_MAX 80 /* FXSAVE to a device: 64 of 8 bytes */
 struct hvm_io_access {
 	uint64_t address;
 	uint64_t data;

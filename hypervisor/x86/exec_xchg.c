@@ -217,58 +217,48 @@ static bool arpl_adjust(uint16_t *dst, uint16_t src)
 	return true;
 }
 
+/* Memory is written only when there is something to change: a read-only page may be asked. */
 static int arpl(struct x86_cpu *c, const struct x86_insn *i)
 {
-	uint16_t src = x86_get16(c, i->src), dst;
+	uint16_t src = x86_get16(c, i->src), dst = x86_get16(c, i->dst);
 	bool adjusted, mem = i->form == X86_FORM_MR;
-	struct x86_rmw m;
-	void *p = NULL;
 	gva_t la;
 
 	if (!(c->mode & X86_MODE_PE) || (c->mode & X86_MODE_VM))
 		return x86_raise(c, X86_UD);
-	if (mem) {
-		if (!x86_ea(c, i, 2, true, &la))
-			return X86_ABORT;
-		p = x86_rmw_begin(c, i, &m, la, 2);
-		if (!p)
-			return X86_ABORT;
-	}
-	dst = mem ? X86_MEM_GET(16, p) : x86_get16(c, i->dst);
+	if (mem && !x86_ea(c, i, 2, false, &la))
+		return X86_ABORT;
+	if (mem && !x86_load16(c, la, &dst))
+		return x86_mem_fault(c, i);
 	adjusted = arpl_adjust(&dst, src);
-	if (mem) {
-		if (adjusted)
-			X86_MEM_SET(16, p, dst);
-		if (!x86_rmw_end(c, i, &m))
-			return X86_ABORT;
-	} else {
+	if (!mem)
 		x86_set16(c, i->dst, dst);
-	}
+	else if (adjusted && !x86_ea(c, i, 2, true, &la))
+		return X86_ABORT;
+	else if (adjusted && !x86_store16(c, la, dst))
+		return x86_mem_fault(c, i);
 	c->arith = (uint16_t)((c->arith & ~X86_ARITH_ZF) | (adjusted ? X86_ARITH_ZF : 0));
 	return X86_NEXT;
 }
 
+/* Two accesses: each is aligned or not by itself. */
 static int bound(struct x86_cpu *c, const struct x86_insn *i)
 {
 	unsigned int size = 1u << i->osize;
-	int64_t lower, upper, n;
-	uint32_t v[2] = { 0, 0 };
+	uint32_t lower = 0, upper = 0;
+	int32_t n = (int32_t)c->gpr[i->dst];
 	gva_t la;
 
 	if (!x86_ea(c, i, 2 * size, false, &la))
 		return X86_ABORT;
-	if (!x86_load_slow(c, la, v, 2 * size))
+	if (!x86_load_slow(c, la, &lower, size) || !x86_load_slow(c, la + size, &upper, size))
 		return x86_mem_fault(c, i);
 	if (size == 2) {
-		lower = (int16_t)v[0];
-		upper = (int16_t)(v[0] >> 16);
-		n = (int16_t)c->gpr[i->dst];
-	} else {
-		lower = (int32_t)v[0];
-		upper = (int32_t)v[1];
-		n = (int32_t)c->gpr[i->dst];
+		lower = (uint32_t)(int16_t)lower;
+		upper = (uint32_t)(int16_t)upper;
+		n = (int16_t)n;
 	}
-	return n < lower || n > upper ? x86_raise(c, X86_BR) : X86_NEXT;
+	return n < (int32_t)lower || n > (int32_t)upper ? x86_raise(c, X86_BR) : X86_NEXT;
 }
 
 /* clang-format off */

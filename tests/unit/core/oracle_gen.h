@@ -11,6 +11,7 @@
 #include "oracle_host.h"
 
 struct oracle_insn {
+	enum x86_code_size size; /* X86_CODE64, or X86_CODE32: compatibility mode */
 	uint8_t bytes[16];
 	unsigned int len;
 	struct x86_insn i;
@@ -53,10 +54,10 @@ static const struct {
 	{ X86_OP_WRGSBASE, K_SKIP },
 	/* The host saves and loads more than our XCR0 has. */
 	{ X86_OP_XSAVE, K_SKIP }, { X86_OP_XSAVEOPT, K_SKIP }, { X86_OP_XRSTOR, K_SKIP },
-	{ X86_OP_LDS, K_LEGACY }, { X86_OP_LES, K_LEGACY }, { X86_OP_INTO, K_LEGACY },
+	{ X86_OP_LDS, K_SKIP }, { X86_OP_LES, K_SKIP }, { X86_OP_INTO, K_SKIP },
 	{ X86_OP_DAA, K_LEGACY }, { X86_OP_DAS, K_LEGACY }, { X86_OP_AAA, K_LEGACY },
 	{ X86_OP_AAS, K_LEGACY }, { X86_OP_AAM, K_LEGACY }, { X86_OP_AAD, K_LEGACY },
-	{ X86_OP_SALC, K_LEGACY }, { X86_OP_PUSHA, K_LEGACY }, { X86_OP_POPA, K_LEGACY },
+	{ X86_OP_SALC, K_LEGACY }, { X86_OP_PUSHA, K_LEGACY | K_STACK }, { X86_OP_POPA, K_LEGACY | K_STACK },
 	{ X86_OP_BOUND, K_LEGACY }, { X86_OP_ARPL, K_LEGACY },
 	{ X86_OP_LEA, K_NOACCESS }, { X86_OP_NOP, K_NOACCESS }, { X86_OP_PREFETCH, K_NOACCESS },
 	{ X86_OP_UD, K_NOACCESS },
@@ -114,28 +115,52 @@ static inline bool oracle_is_locked(const struct x86_insn *i)
 	return (i->flags & X86_F_LOCK) || i->op == X86_OP_XCHG;
 }
 
-/* One-byte opcodes that are none: prefixes, escapes. Or that other processors have a meaning for.
- */
-static inline bool oracle_is_escape(uint8_t opcode)
+/* One-byte opcodes that are none: prefixes, escapes. */
+static inline bool oracle_is_escape(const struct oracle_insn *o, uint8_t opcode)
 {
-	static const uint8_t bytes[] = { 0x0f, 0x26, 0x2e, 0x36, 0x3e, 0x62, 0x64, 0x65,
-					 0x66, 0x67, 0xc4, 0xc5, 0xf0, 0xf2, 0xf3 };
+	static const uint8_t bytes[] = { 0x0f, 0x26, 0x2e, 0x36, 0x3e, 0x64,
+					 0x65, 0x66, 0x67, 0xf0, 0xf2, 0xf3 };
 
-	return (opcode & 0xf0) == 0x40 || memchr(bytes, opcode, sizeof(bytes));
+	return (o->size == X86_CODE64 && (opcode & 0xf0) == 0x40) ||
+	       memchr(bytes, opcode, sizeof(bytes));
+}
+
+/* Illegal one-byte opcodes for which other processors have a use: VEX, EVEX, XOP, TSX. */
+static inline bool oracle_is_extension(uint8_t opcode)
+{
+	static const uint8_t bytes[] = { 0x62, 0x8f, 0xc4, 0xc5, 0xc6, 0xc7 };
+
+	return memchr(bytes, opcode, sizeof(bytes));
+}
+
+/* An address of 32 bits plus FS's base leads nowhere, one of 16 bits neither. */
+static inline bool oracle_out_of_reach(const struct oracle_insn *o)
+{
+	const struct x86_insn *i = &o->i;
+
+	if (!oracle_has_memory(i) && !oracle_is_string(i) && i->op != X86_OP_XLAT &&
+	    !(oracle_kind_of[i->op] & K_DEST))
+		return false;
+	/* CS cannot be written, and whether MASKMOVQ has entered MMX state by then is open. */
+	if (i->op == X86_OP_MASKMOVQ && i->seg == HVM_SEG_CS)
+		return true;
+	if (o->size == X86_CODE32)
+		return i->seg >= HVM_SEG_FS || (i->asize == 1 && i->op != X86_OP_LEA);
+	return i->asize != 3 && i->seg == HVM_SEG_FS;
 }
 
 /* May it run here? @map, @opcode: as chosen by oracle_opcode(). */
-static inline bool oracle_wanted(const struct x86_insn *i, unsigned int map, uint8_t opcode)
+static inline bool oracle_wanted(const struct oracle_insn *o, unsigned int map, uint8_t opcode)
 {
+	const struct x86_insn *i = &o->i;
 	uint8_t kind = oracle_kind_of[i->op];
 
-	if ((kind & (K_SKIP | K_LEGACY)) || (map == 0 && oracle_is_escape(opcode)) ||
+	if ((kind & K_SKIP) || (map == 0 && oracle_is_escape(o, opcode)) ||
 	    (map == 1 && (opcode == 0x38 || opcode == 0x3a)))
 		return false;
-	/* In the other maps the host may well have an instruction. C7 F8, C6 F8: TSX; 8F: XOP. */
+	/* In the other maps the host may well have an instruction. */
 	if (i->op == X86_OP_INVALID)
-		return native_pick(4) == 0 && map == 0 && opcode != 0xc6 && opcode != 0xc7 &&
-		       opcode != 0x8f;
+		return native_pick(4) == 0 && map == 0 && !oracle_is_extension(opcode);
 	/* TZCNT, LZCNT, RDSSP and their like; elided locks. AMD's LOOPE obeys REPNE. */
 	if (i->rep && (i->op == X86_OP_BSF || i->op == X86_OP_BSR || i->op == X86_OP_NOP ||
 		       i->op == X86_OP_INS || i->op == X86_OP_OUTS || i->op == X86_OP_LOOPE ||
@@ -144,7 +169,7 @@ static inline bool oracle_wanted(const struct x86_insn *i, unsigned int map, uin
 	/* PREFETCH of a register: AMD raises #UD. */
 	if (i->op == X86_OP_NOP && i->opcode == 0x0d)
 		return false;
-	/* Intel's branches ignore it, AMD's cut RIP. */
+	/* In 64-bit code Intel's branches ignore it, AMD's cut RIP. */
 	if ((kind & K_BRANCH) && (i->flags & X86_F_66))
 		return false;
 	/* Undefined results. */
@@ -153,15 +178,13 @@ static inline bool oracle_wanted(const struct x86_insn *i, unsigned int map, uin
 	/* Whether this enters MMX state depends on the processor. */
 	if (i->op == X86_OP_CVTPI2PS && i->form == X86_FORM_RM)
 		return false;
-	/* An address of 32 bits plus FS's base leads nowhere. */
-	return !(i->asize != 3 && i->seg == HVM_SEG_FS &&
-		 (oracle_has_memory(i) || oracle_is_string(i) || i->op == X86_OP_XLAT ||
-		  (kind & K_DEST)));
+	return !oracle_out_of_reach(o);
 }
 
 /* -- encodings ---------------------------------------------------------------------------- */
 
-static inline unsigned int oracle_prefixes(uint8_t *b, unsigned int map)
+static inline unsigned int oracle_prefixes(const struct oracle_insn *o, uint8_t *b,
+					   unsigned int map)
 {
 	static const uint8_t segments[] = { 0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65 };
 	unsigned int n = 0;
@@ -176,7 +199,7 @@ static inline unsigned int oracle_prefixes(uint8_t *b, unsigned int map)
 		b[n++] = 0x66;
 	if (native_pick(5) == 0)
 		b[n++] = (uint8_t)(0xf2 + native_pick(2));
-	if (native_pick(2))
+	if (o->size == X86_CODE64 && native_pick(2))
 		b[n++] = (uint8_t)(0x40 + native_pick(16));
 	return n;
 }
@@ -252,7 +275,7 @@ static inline void oracle_find_disp(struct oracle_insn *o, unsigned int modrm_at
 	o->disp_bytes = 4;
 }
 
-/* A random instruction that may run. */
+/* A random instruction for code of o->size that may run. */
 static inline void oracle_generate(struct oracle_insn *o)
 {
 	static const uint8_t maps[16] = { 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 2, 2, 3, 3 };
@@ -262,10 +285,10 @@ static inline void oracle_generate(struct oracle_insn *o)
 
 	do {
 		map = maps[native_pick(16)];
-		at = oracle_opcode(bytes, oracle_prefixes(bytes, map), map);
+		at = oracle_opcode(bytes, oracle_prefixes(o, bytes, map), map);
 		oracle_operands(bytes, at);
-		len = x86_decode(bytes, 15, X86_CODE64, &o->i);
-	} while (len < 1 || !oracle_wanted(&o->i, map, bytes[at - 1]));
+		len = x86_decode(bytes, 15, o->size, &o->i);
+	} while (len < 1 || !oracle_wanted(o, map, bytes[at - 1]));
 	memset(o->bytes, 0, sizeof(o->bytes));
 	memcpy(o->bytes, bytes, (size_t)len);
 	o->len = (unsigned int)len;
@@ -275,7 +298,7 @@ static inline void oracle_generate(struct oracle_insn *o)
 /* Decode again after a change of the bytes, and place what the block would. */
 static inline void oracle_decode(struct oracle_insn *o)
 {
-	assert_int_equal(x86_decode(o->bytes, o->len, X86_CODE64, &o->i), o->len);
+	assert_int_equal(x86_decode(o->bytes, o->len, o->size, &o->i), o->len);
 	o->i.end = o->i.len;
 	if (o->i.base == X86_REG_IP)
 		o->i.disp += o->i.end;
@@ -343,6 +366,12 @@ static inline uint64_t oracle_undefined(const struct x86_insn *i, const struct n
 	case X86_OP_BTC: return X86_EFL_OF | X86_EFL_SF | X86_EFL_AF | X86_EFL_PF;
 	case X86_OP_BSF:
 	case X86_OP_BSR: return X86_EFL_ARITH & ~(uint64_t)X86_EFL_ZF;
+	case X86_OP_DAA:
+	case X86_OP_DAS: return X86_EFL_OF;
+	case X86_OP_AAA:
+	case X86_OP_AAS: return X86_EFL_OF | X86_EFL_SF | X86_EFL_ZF | X86_EFL_PF;
+	case X86_OP_AAM:
+	case X86_OP_AAD: return X86_EFL_OF | X86_EFL_AF | X86_EFL_CF;
 	}
 	return 0;
 }

@@ -32,8 +32,16 @@
 /* The code page: breakpoints, and in the middle the instruction with the jump back behind it. */
 #define ORACLE_CODE	  0x20100000ull
 #define ORACLE_INSN	  (ORACLE_CODE + 0x400)
-#define ORACLE_JUMP_BYTES 6u
-#define ORACLE_BACK	  ORACLE_CODE /* holds the address to jump back to; aligned, for AC */
+#define ORACLE_JUMP_BYTES 7u
+/* Pointers to jump through, aligned for AC: back; back to 64-bit code; and that code. */
+#define ORACLE_BACK	  ORACLE_CODE
+#define ORACLE_FAR_BACK	  (ORACLE_CODE + 0x10)
+#define ORACLE_LANDING	  (ORACLE_CODE + 0x20)
+
+/* Linux's user segments. */
+#define ORACLE_CS64 0x33ull
+#define ORACLE_CS32 0x23ull
+#define ORACLE_DS   0x2b
 
 struct oracle_result {
 	int vector; /* or ORACLE_NO_FAULT */
@@ -44,11 +52,12 @@ struct oracle_result {
 };
 #define ORACLE_NO_FAULT (-1)
 
-void oracle_enter(struct native_state *s, uint64_t code);
+void oracle_enter(struct native_state *s, uint64_t far_code);
 void oracle_signal(int sig, siginfo_t *info, void *context);
 extern char oracle_back[], oracle_fault_back[], oracle_signal_entry[];
 extern uint64_t oracle_host_rsp, oracle_rsp, oracle_code, oracle_end;
-uint64_t oracle_host_rsp, oracle_rsp, oracle_code, oracle_end;
+uint64_t oracle_host_rsp, oracle_rsp, oracle_end;
+uint64_t oracle_code; /* far pointer: offset, selector << 32 */
 
 _Static_assert(offsetof(struct native_state, rflags) == 640, "as the trampoline has it");
 _Static_assert(offsetof(struct native_state, mxcsr_host) == 648, "as the trampoline has it");
@@ -73,7 +82,7 @@ __asm__(".pushsection .text\n"
 	"	pop %r10\n	pop %r11\n	pop %r12\n	pop %r13\n	pop %r14\n"
 	"	pop %r15\n	popfq\n"
 	"	mov oracle_rsp(%rip), %rsp\n"
-	"	jmp *oracle_code(%rip)\n"
+	"	ljmp *oracle_code(%rip)\n"
 	"oracle_back:\n"
 	"	mov %rsp, oracle_rsp(%rip)\n"
 	"	mov oracle_end(%rip), %rsp\n"
@@ -148,6 +157,7 @@ void oracle_signal(int sig, siginfo_t *info, void *context)
 	}
 	oracle_save_frame(uc, oracle_host.run);
 	g[REG_RIP] = (greg_t)(uintptr_t)oracle_fault_back;
+	g[REG_CSGSFS] = (g[REG_CSGSFS] & ~0xffffll) | (greg_t)ORACLE_CS64;
 	g[REG_EFL] = 0x202;
 }
 
@@ -175,7 +185,10 @@ static inline void oracle_map(uint64_t at, size_t bytes, int prot, int flags, in
 
 static inline void oracle_host_create(void)
 {
+	/* jmp *ORACLE_BACK(%rip) */
+	static const uint8_t landing[6] = { 0xff, 0x25, 0xda, 0xff, 0xff, 0xff };
 	uint64_t back = (uintptr_t)oracle_back;
+	uint64_t far_back = ORACLE_LANDING | ORACLE_CS64 << 32;
 	int fd = memfd_create("oracle", MFD_CLOEXEC);
 
 	assert_true(fd >= 0 && ftruncate(fd, 4096) == 0);
@@ -190,6 +203,10 @@ static inline void oracle_host_create(void)
 	assert_ptr_not_equal(oracle_host.code, MAP_FAILED);
 	memset(oracle_host.code, 0xcc, 4096);
 	memcpy(oracle_host.code + (ORACLE_BACK - ORACLE_CODE), &back, sizeof(back));
+	memcpy(oracle_host.code + (ORACLE_FAR_BACK - ORACLE_CODE), &far_back, sizeof(far_back));
+	memcpy(oracle_host.code + (ORACLE_LANDING - ORACLE_CODE), landing, sizeof(landing));
+	/* 64-bit code does without, compatibility mode does not. */
+	__asm__ volatile("mov %0, %%ds\n\tmov %0, %%es" : : "r"(ORACLE_DS));
 	close(fd);
 	/* ARCH_GET_FS: through the segments FS and GS operands are reached too. */
 	assert_int_equal(syscall(SYS_arch_prctl, 0x1003, &oracle_host.fs_base), 0);
@@ -203,21 +220,27 @@ static inline void oracle_host_destroy(void)
 }
 
 /* Put the instruction and the jump back in their place. */
-static inline void oracle_place(const uint8_t *bytes, unsigned int len)
+static inline void oracle_place(const uint8_t *bytes, unsigned int len, enum x86_code_size size)
 {
-	uint32_t disp = (uint32_t)(ORACLE_BACK - (ORACLE_INSN + len + ORACLE_JUMP_BYTES));
+	uint32_t end = (uint32_t)(ORACLE_INSN + len + ORACLE_JUMP_BYTES), to;
 	uint8_t *p = oracle_host.code + (ORACLE_INSN - ORACLE_CODE);
 
 	memcpy(p, bytes, len);
-	p[len] = 0xff; /* jmp *ORACLE_BACK(%rip) */
-	p[len + 1] = 0x25;
-	memcpy(p + len + 2, &disp, 4);
-	memset(p + len + ORACLE_JUMP_BYTES, 0xcc, 16);
+	p += len;
+	if (size == X86_CODE64) { /* nop; jmp *ORACLE_BACK(%rip) */
+		to = (uint32_t)(ORACLE_BACK - end);
+		memcpy(p, "\x90\xff\x25", 3);
+	} else { /* ljmp *%cs:ORACLE_FAR_BACK */
+		to = (uint32_t)ORACLE_FAR_BACK;
+		memcpy(p, "\x2e\xff\x2d", 3);
+	}
+	memcpy(p + 3, &to, 4);
+	memset(p + ORACLE_JUMP_BYTES, 0xcc, 16);
 }
 
 /* Run what was placed from @start. */
 static inline void oracle_run_host(const struct native_state *start, unsigned int len,
-				   struct oracle_result *r)
+				   enum x86_code_size size, struct oracle_result *r)
 {
 	memcpy(&r->regs, start, NATIVE_REGS_BYTES);
 	r->regs.mxcsr_host = 0x1f80;
@@ -225,7 +248,8 @@ static inline void oracle_run_host(const struct native_state *start, unsigned in
 	r->rip = ORACLE_INSN + len;
 	oracle_end = (uintptr_t)&r->regs.rflags + 8;
 	oracle_host.run = r;
-	oracle_enter(&r->regs, ORACLE_INSN);
+	oracle_enter(&r->regs, ORACLE_INSN | (size == X86_CODE64 ? ORACLE_CS64 : ORACLE_CS32)
+						     << 32);
 	oracle_host.run = NULL;
 }
 

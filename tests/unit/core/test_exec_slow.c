@@ -510,6 +510,40 @@ static void the_bitmap_decides_port_by_port(void **state)
 	}
 }
 
+static void arpl_writes_only_what_it_changes(void **state)
+{
+	(void)state;
+	guest_reset(X86_CODE32);
+	g.rom[0] = 3;
+	g.c.gpr[X86_RDI] = ROM_GVA;
+	g.c.gpr[X86_RBX] = 2;
+	assert_int_equal(RUN(0x63, 0x1f), X86_NEXT); /* arpl [edi], bx: 3 is no less than 2 */
+	assert_false(x86_get_rflags(&g.c) & X86_EFL_ZF);
+	g.rom[0] = 1;
+	assert_fault_at(RUN(0x63, 0x1f), X86_PF, ROM_GVA);
+	assert_int_equal(g.c.exc.error, X86_PFEC_W);
+	g.c.gpr[X86_RDI] = DEV_GVA;
+	g.dev_value = 0x1230;
+	assert_int_equal(RUN(0x63, 0x1f), X86_NEXT);
+	assert_log("RW");
+	assert_int_equal(g.log[1].value, 0x1232);
+}
+
+static void bound_reads_its_bounds_one_by_one(void **state)
+{
+	(void)state;
+	guest_reset(X86_CODE32);
+	g.c.gpr[X86_RDI] = DEV_GVA;
+	g.c.gpr[X86_RAX] = 0xffff8001;
+	g.dev_value = 0x8001;
+	assert_int_equal(RUN(0x66, 0x62, 0x07), X86_NEXT); /* bound ax, [edi]: both -32767 */
+	assert_log("RR");
+	assert_int_equal(g.log[0].size, 2);
+	assert_int_equal(g.log[1].size, 2);
+	g.c.gpr[X86_RAX] = 0;
+	assert_fault_at(RUN(0x66, 0x62, 0x07), X86_BR, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -527,6 +561,8 @@ int main(void)
 		cmocka_unit_test(a_fault_in_repe_cmps_restores_the_flags),
 		cmocka_unit_test(ins_faults_before_the_device_is_read),
 		cmocka_unit_test(the_bitmap_decides_port_by_port),
+		cmocka_unit_test(arpl_writes_only_what_it_changes),
+		cmocka_unit_test(bound_reads_its_bounds_one_by_one),
 	};
 
 	return cmocka_run_group_tests(tests, setup, NULL);
