@@ -5,6 +5,7 @@
  */
 #include "core/calls.h"
 #include "devices/chips.h"
+#include "x86/ctlreg.h"
 
 /* -- memory ------------------------------------------------------------------------------------ */
 
@@ -93,8 +94,7 @@ int domain_bufioreq_add(struct domain *d, uint32_t type, uint64_t address, uint6
 
 int domain_doorbell_add(struct domain *d, const struct hvm_doorbell *b)
 {
-	if (!calls_type_ok(b->type) || b->eventfd < 0 || b->size > 8 ||
-	    (b->size & (b->size - 1)))
+	if (!calls_type_ok(b->type) || b->eventfd < 0 || b->size > 8 || (b->size & (b->size - 1)))
 		return -HVM_EINVAL;
 	return intercept_add_doorbell(d, b);
 }
@@ -122,7 +122,20 @@ void vcpu_get_state(struct vcpu *v, struct hvm_vcpu_state *ret)
 	ret->pending = v->reinject;
 }
 
-bool vcpu_state_ok(const struct hvm_vcpu_state *s)
+/* Control registers as this domain's CPU model allows them. */
+static bool vcpu_model_has(struct vcpu *v, const struct hvm_vcpu_state *s)
+{
+	const struct hvm_cpuid_state seen = { .paging = true };
+	const uint64_t efer = 0x1 | 0x100 | 0x400 | 0x800; /* SCE LME LMA NXE */
+	uint32_t leaf1[4], leaf7[4];
+
+	hvm_cpuid(v, &seen, 1, 0, leaf1);
+	hvm_cpuid(v, &seen, 7, 0, leaf7);
+	return !(s->cr4 & ~x86_cr4_allowed(leaf1, leaf7)) && !(s->efer & ~efer) &&
+	       (s->xcr0 | 1) <= 3 && s->xss == 0;
+}
+
+bool vcpu_state_ok(struct vcpu *v, const struct hvm_vcpu_state *s)
 {
 	const uint32_t shadows = HVM_INTR_SHADOW_STI | HVM_INTR_SHADOW_MOV_SS | HVM_INTR_SHADOW_NMI;
 	const uint64_t fixed_rflags = 0x2, reserved_rflags = ~0x3f7fd7ull;
@@ -135,7 +148,9 @@ bool vcpu_state_ok(const struct hvm_vcpu_state *s)
 	/* Paging needs protection; long mode needs both and PAE. */
 	if ((s->cr0 & 0x80000000u) && !(s->cr0 & 1))
 		return false;
-	return !(s->efer & 0x400) || ((s->cr0 & 0x80000000u) && (s->cr4 & 0x20));
+	if ((s->efer & 0x400) && !((s->cr0 & 0x80000000u) && (s->cr4 & 0x20)))
+		return false;
+	return vcpu_model_has(v, s);
 }
 
 static int vcpu_load(struct vcpu *v, const struct hvm_vcpu_state *s)
@@ -151,7 +166,7 @@ static int vcpu_load(struct vcpu *v, const struct hvm_vcpu_state *s)
 
 int vcpu_set_state(struct vcpu *v, const struct hvm_vcpu_state *s)
 {
-	int rc = vcpu_state_ok(s) ? vcpu_load(v, s) : -HVM_EINVAL;
+	int rc = vcpu_state_ok(v, s) ? vcpu_load(v, s) : -HVM_EINVAL;
 
 	if (rc)
 		return rc;
@@ -164,7 +179,7 @@ int vcpu_put_emulated(struct vcpu *v, struct hvm_vcpu_state *s)
 {
 	s->cr8 = vlapic_cr8_read(v);
 	s->pat = v->msr_pat;
-	return vcpu_state_ok(s) ? vcpu_load(v, s) : -HVM_EINVAL;
+	return vcpu_state_ok(v, s) ? vcpu_load(v, s) : -HVM_EINVAL;
 }
 
 int vcpu_translate(struct vcpu *v, gva_t gva, gpa_t *ret)

@@ -34,8 +34,11 @@ int vcpu_set_state(struct vcpu *v, const struct hvm_vcpu_state *s);
  * core keeps itself (task priority, PAT, served accesses) stays.
  */
 int vcpu_put_emulated(struct vcpu *v, struct hvm_vcpu_state *s);
-/* vcpu_state_ok - could a processor be in this state? What vendors rely on when they load it. */
-bool vcpu_state_ok(const struct hvm_vcpu_state *s);
+/*
+ * vcpu_state_ok - could a processor of the domain's model be in this state? What vendors rely on
+ * when they load it.
+ */
+bool vcpu_state_ok(struct vcpu *v, const struct hvm_vcpu_state *s);
 int vcpu_translate(struct vcpu *v, gva_t gva, gpa_t *ret);
 size_t vcpu_stats(const struct vcpu *v, uint64_t *ret, size_t max);
 

@@ -9,7 +9,6 @@
 #include "core/save.h"
 #include "core/calls.h"
 #include "devices/chips.h"
-#include "x86/ctlreg.h"
 
 /* -- fields ---------------------------------------------------------------------------------- */
 
@@ -299,27 +298,14 @@ static int cpu_record_save(struct domain *d, unsigned int instance, struct hvm_s
 	return w->error;
 }
 
-/* Control registers as this domain's CPU model allows them. */
-static bool cpu_model_has(struct vcpu *v, const struct hvm_vcpu_state *s)
-{
-	const struct hvm_cpuid_state seen = { .paging = true };
-	const uint64_t efer = 0x1 | 0x100 | 0x400 | 0x800; /* SCE LME LMA NXE */
-	uint32_t leaf1[4], leaf7[4];
-
-	hvm_cpuid(v, &seen, 1, 0, leaf1);
-	hvm_cpuid(v, &seen, 7, 0, leaf7);
-	return !(s->cr4 & ~x86_cr4_allowed(leaf1, leaf7)) && !(s->efer & ~efer) &&
-	       (s->xcr0 | 1) <= 3 && s->xss == 0;
-}
-
 static bool cpu_record_ok(struct vcpu *v, const struct cpu_record *c)
 {
 	for (unsigned int i = 0; i < HVM_SAVED_MSRS; i++) {
 		if (!hvm_msr_slot_valid(hvm_saved_msr(i), c->msr[i]))
 			return false;
 	}
-	return vcpu_state_ok(&c->s) && cpu_model_has(v, &c->s) &&
-	       hvm_msr_slot_valid(CPU_MSR_PAT, c->s.pat) && (c->requests & ~CPU_REQUESTS) == 0;
+	return vcpu_state_ok(v, &c->s) && hvm_msr_slot_valid(CPU_MSR_PAT, c->s.pat) &&
+	       (c->requests & ~CPU_REQUESTS) == 0;
 }
 
 static int cpu_record_apply(struct vcpu *v, struct cpu_record *c)

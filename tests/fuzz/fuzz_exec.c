@@ -268,7 +268,7 @@ static void put_control(struct hvm_vcpu_state *s, unsigned int mode)
 		[MODE_PROT] = { 0x33, 0, 0x600, 0 },
 		[MODE_PROT_PAGED] = { 0x80010033, 0x8000, 0x690, 0 },
 		[MODE_PAE] = { 0x80010033, AT_PAE, 0x6a0, 0x800 },
-		[MODE_VM86] = { 0x33, 0, 0x601, 0 },
+		[MODE_VM86] = { 0x33, 0, 0x600, 0 },
 		[MODE_LONG] = { 0x80050033, AT_PML4, 0x406a0, 0xd01 },
 		[MODE_LONG_USER] = { 0x80050033, AT_PML4, 0x406a0, 0xd01 },
 		[MODE_COMPAT] = { 0x80050033, AT_PML4, 0x6a0, 0xd01 },
