@@ -3,7 +3,9 @@
  * hvmd: keeps definitions, starts and watches ioemu processes, answers the HTTP API. This file:
  * options, the state folder (one daemon at a time, by a lock), start and end.
  */
+#include "http/http.h"
 #include "hvmd.h"
+#include "store/store.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>

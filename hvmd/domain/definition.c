@@ -4,6 +4,7 @@
  * fields, so that an unknown field is refused by name and every error carries a JSON pointer
  * (RFC 6901). What the engine cannot do yet is refused here rather than ignored. No state.
  */
+#include "domain/domain.h"
 #include "hvmd.h"
 #include <errno.h>
 #include <fcntl.h>

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The state machine of a domain: which action is allowed in which state, what it sends to ioemu,
- * and which state follows. Every change is in the database before the client hears of it. One
- * action at a time per domain: domain.op names it.
+ * The state machine of a domain: which action is allowed in which state, and which state follows.
+ * Every change is in the database before the client hears of it. One action at a time per domain:
+ * domain.op names it.
  */
+#include "domain/domain.h"
 #include "hvmd.h"
+#include "store/store.h"
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,22 +17,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#define STOP_GRACE_MS  10000
 #define ERROR_STORE_MS 10000
-
-const char *const dom_state_names[DOM_STATES] = { "defined",  "starting", "running", "paused",
-						  "stopping", "stopped",  "crashed" };
 
 #define S(x)   (1u << DOM_##x)
 #define S_LIVE (S(RUNNING) | S(PAUSED))
 
-struct action {
-	const char *name;
-	unsigned from; /* states it is allowed in */
-	int then;      /* state after ioemu's answer, or -1: unchanged */
-};
-
-static const struct action actions[] = {
+const struct action domain_actions[] = {
 	{ "start", S(DEFINED) | S(STOPPED) | S(CRASHED), -1 },
 	{ "stop", S_LIVE, -1 },
 	{ "shutdown", S(RUNNING), -1 },
@@ -41,45 +33,21 @@ static const struct action actions[] = {
 	{ "nmi", S(RUNNING), -1 },
 	{ "send-key", S(RUNNING), -1 },
 };
+const size_t domain_action_count = sizeof(domain_actions) / sizeof(domain_actions[0]);
 
-static const struct action *find_action(const char *name)
+static const struct domain_listener *listener;
+
+/** Who hears of changes; one, for as long as hvmd runs. NULL: nobody. */
+void domain_listen(const struct domain_listener *l)
 {
-	for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {
-		if (!strcmp(actions[i].name, name))
-			return &actions[i];
-	}
-	return NULL;
+	listener = l;
 }
 
-/** Is there such an action? */
-bool action_known(const char *action)
+/** Something was written to the database that others want to hear of. */
+void domain_changed(void)
 {
-	return find_action(action) != NULL;
-}
-
-/** A random UUID (RFC 9562, version 4). */
-void new_uuid(char out[UUID_LEN])
-{
-	uint8_t b[16];
-
-	if (getrandom(b, sizeof(b), 0) != sizeof(b))
-		abort(); /* cannot fail for 16 bytes once the pool is ready */
-	b[6] = (b[6] & 0x0f) | 0x40;
-	b[8] = (b[8] & 0x3f) | 0x80;
-	snprintf(out, UUID_LEN,
-		 "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1],
-		 b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14],
-		 b[15]);
-}
-
-/** Now, RFC 3339 in UTC. */
-void time_now(char out[32])
-{
-	time_t t = time(NULL);
-	struct tm tm;
-
-	gmtime_r(&t, &tm);
-	strftime(out, 32, "%Y-%m-%dT%H:%M:%SZ", &tm);
+	if (listener)
+		listener->changed();
 }
 
 /** A path in the domain's run folder. */
@@ -136,14 +104,6 @@ void domain_unlist(struct domain *d)
 		*pp = d->next;
 }
 
-/** Free an unlisted domain. */
-void domain_free(struct domain *d)
-{
-	json_decref(d->def);
-	json_decref(d->last_error);
-	free(d);
-}
-
 /** Does an ioemu serve it, or is about to? */
 bool domain_active(const struct domain *d)
 {
@@ -168,7 +128,7 @@ static int store_with_event(const struct domain *d, const char *kind, json_t *de
 	}
 	rc = store_event_put(hvmd.db, kind, d, details);
 	rc = db_end(hvmd.db, !rc && !store_domain_put(hvmd.db, d));
-	events_wake();
+	domain_changed();
 	return rc;
 }
 
@@ -218,9 +178,9 @@ json_t *domain_json(const struct domain *d)
 {
 	json_t *j = json_deep_copy(d->def), *allowed = json_array();
 
-	for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {
-		if (!d->op[0] && (actions[i].from & (1u << d->state)))
-			json_array_append_new(allowed, json_string(actions[i].name));
+	for (size_t i = 0; i < domain_action_count; i++) {
+		if (!d->op[0] && (domain_actions[i].from & (1u << d->state)))
+			json_array_append_new(allowed, json_string(domain_actions[i].name));
 	}
 	json_object_set_new(j, "uuid", json_string(d->uuid));
 	json_object_set_new(j, "revision", json_integer(d->revision));
@@ -265,8 +225,9 @@ void domain_op_finish(struct domain *d, const char *code, const char *detail)
 		       !store_event_put(hvmd.db, "operation", d, op_details(&op));
 	}
 	db_end(hvmd.db, good && !store_domain_put(hvmd.db, d));
-	waiters_wake(id);
-	events_wake();
+	if (listener)
+		listener->op_finished(id);
+	domain_changed();
 }
 
 /** ioemu is gone: say why. status and sig are -1 and 0 when it was not our child. */
@@ -302,46 +263,11 @@ void domain_ended(struct domain *d, int status, int sig)
 		domain_op_finish(d, starting ? "start-failed" : "domain-ended", d->reason);
 }
 
-static void on_answer(struct domain *d, void *arg, json_t *result, const char *code,
-		      const char *detail)
-{
-	const struct action *a = arg;
-
-	(void)result;
-	if (!strcmp(a->name, "stop")) {
-		/* The end of the process is the answer; a refusal is settled by force. A lost
-		 * connection is no refusal: it may be writing exit.json, the kill timer runs. */
-		if (code && strcmp(code, "ioemu-unreachable"))
-			vm_kill(d);
-		return;
-	}
-	if (!code && a->then >= 0 && (d->state == DOM_RUNNING || d->state == DOM_PAUSED))
-		domain_set_state(d, (enum dom_state)a->then, "%s", "");
-	domain_op_finish(d, code, detail);
-}
-
-/* config.json: the definition with resolved paths, plus uuid and firmware. */
-static json_t *make_config(const struct domain *d, struct problem *p)
-{
-	json_t *c = json_deep_copy(d->def);
-
-	if (!definition_check_files(d->def, c, p)) {
-		json_decref(c);
-		return NULL;
-	}
-	json_object_del(c, "nics");
-	json_object_del(c, "labels");
-	json_object_del(c, "autostart");
-	json_object_set_new(c, "uuid", json_string(d->uuid));
-	json_object_set_new(c, "firmware",
-			    json_pack("{s:s, s:s, s:s}", "hvmloader", hvmd.hvmloader, "bios",
-				      hvmd.bios, "vgabios", hvmd.vgabios));
-	return c;
-}
-
-/* Write the operation and the state it leads through in one transaction, and with them the answer
- * for an Idempotency-Key: sent again, the request must not begin another one. */
-static bool begin_op(struct domain *d, struct op_request *r, enum dom_state through,
+/**
+ * Write the operation and the state it leads through in one transaction, and with them the answer
+ * for an Idempotency-Key: sent again, the request must not begin another one. r->id is its name.
+ */
+bool domain_op_begin(struct domain *d, struct op_request *r, enum dom_state through,
 		     struct problem *p)
 {
 	struct operation op = { .state = "running" };
@@ -365,73 +291,11 @@ static bool begin_op(struct domain *d, struct op_request *r, enum dom_state thro
 		problem_set(p, 503, "store-failed", "the database cannot be written: %s",
 			    sqlite3_errmsg(hvmd.db));
 	if (!db_end(hvmd.db, good)) {
-		events_wake();
+		domain_changed();
 		return true;
 	}
 	problem_set(p, 503, "store-failed", "the database cannot be written");
 	d->op[0] = 0;
 	d->state = old;
 	return false;
-}
-
-static bool act_start(struct domain *d, struct op_request *r, struct problem *p)
-{
-	enum dom_state old = d->state;
-	json_t *config;
-
-	if (d->vm || vm_alive(d)) {
-		problem_set(p, 409, "wrong-state", "the former ioemu of \"%s\" has not ended yet",
-			    d->name);
-		return false;
-	}
-	config = make_config(d, p);
-	if (!config)
-		return false;
-	if (!begin_op(d, r, DOM_STARTING, p)) {
-		json_decref(config);
-		return false;
-	}
-	json_decref(d->last_error);
-	d->last_error = NULL; /* that was the former run */
-	if (vm_spawn(d, config, p)) {
-		domain_set_state(d, old, "start failed: %.400s", p->detail);
-		domain_op_finish(d, p->code, p->detail);
-		json_decref(config);
-		return false;
-	}
-	json_decref(config);
-	return true;
-}
-
-/**
- * Begin an action; on success r->id is the operation, which may already be finished.
- * False with the problem when it was refused: nothing has changed then.
- */
-bool domain_act(struct domain *d, struct op_request *r, struct problem *p)
-{
-	const struct action *a = find_action(r->action);
-	bool stop = a && !strcmp(a->name, "stop");
-
-	if (d->op[0]) {
-		problem_set(p, 409, "operation-in-progress", "operation %s is under way", d->op);
-		return false;
-	}
-	if (!a || !(a->from & (1u << d->state))) {
-		problem_set(p, 409, "wrong-state", "%s is not possible while \"%s\" is %s",
-			    r->action, d->name, dom_state_names[d->state]);
-		return false;
-	}
-	if (!strcmp(a->name, "start"))
-		return act_start(d, r, p);
-	if (!begin_op(d, r, stop ? DOM_STOPPING : d->state, p))
-		return false;
-	if (vm_call(d, a->name, r->params, on_answer, (void *)a)) {
-		if (stop)
-			vm_kill(d);
-		else
-			domain_op_finish(d, "ioemu-unreachable", "ioemu does not answer");
-	} else if (stop) {
-		vm_kill_after(d, STOP_GRACE_MS);
-	}
-	return true;
 }

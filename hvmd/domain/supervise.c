@@ -7,7 +7,9 @@
  * vm->d is NULL from the moment the run has ended. What ioemu sends is not trusted: lines are
  * bounded and fields are checked.
  */
+#include "domain/domain.h"
 #include "hvmd.h"
+#include "store/store.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>

@@ -3,6 +3,7 @@
  * /v1/domains/{id}/console: what the serial port printed as text, or, when the client asks for a
  * websocket, the serial port itself. Source: RFC 6455 section 4.2 "Server-Side Requirements".
  */
+#include "http/http.h"
 #include "http/websocket.h"
 #include "hvmd.h"
 #include <errno.h>

@@ -5,7 +5,9 @@
  * is no more, its connection is suspended until events_wake().
  * Source: WHATWG HTML, 9.2 "Server-sent events".
  */
+#include "http/http.h"
 #include "hvmd.h"
+#include "store/store.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

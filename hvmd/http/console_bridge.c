@@ -10,6 +10,7 @@
  * A bridge belongs to its libuv handles and is freed when the last is closed; MHD keeps the socket,
  * of which libuv has a duplicate, until MHD_upgrade_action(). It keeps no pointer to the domain.
  */
+#include "http/http.h"
 #include "http/websocket.h"
 #include "hvmd.h"
 #include <errno.h>

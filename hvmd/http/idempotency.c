@@ -5,7 +5,9 @@
  * are not kept: they changed nothing, so the request may be sent again with the same key.
  * Source: IETF draft "The Idempotency-Key HTTP Header Field".
  */
+#include "http/http.h"
 #include "hvmd.h"
+#include "store/store.h"
 #include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
 #include <stdio.h>

@@ -3,6 +3,7 @@
  * The route table. In a pattern, {id} stands for one path segment, which the handler gets.
  * Order does not matter: no two rows of one method match the same path.
  */
+#include "http/http.h"
 #include "hvmd.h"
 #include <stdio.h>
 #include <string.h>

@@ -5,7 +5,9 @@
  * A request that must wait is suspended; request_resume() lets MHD call the handler again. After an
  * upgrade to a websocket the connection is a bridge's (console_bridge.c).
  */
+#include "http/http.h"
 #include "hvmd.h"
+#include "store/store.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -27,6 +29,7 @@ struct listener {
 	bool tcp;
 };
 
+static struct request *waiters; /* for an operation */
 static struct listener listeners[2] = { { .tcp = false }, { .tcp = true } };
 static uv_timer_t waiter_tick;
 
@@ -124,14 +127,14 @@ void reply_operation(struct request *rq, const char *id)
 	} else {
 		snprintf(rq->op, sizeof(rq->op), "%s", op.id);
 		rq->deadline_ms = uv_now(&hvmd.loop) + ms;
-		rq->next_waiter = hvmd.waiters;
-		hvmd.waiters = rq;
+		rq->next_waiter = waiters;
+		waiters = rq;
 	}
 }
 
 static void wake(const char *op, bool all)
 {
-	struct request **pp = &hvmd.waiters, *rq;
+	struct request **pp = &waiters, *rq;
 	struct operation o;
 
 	while ((rq = *pp)) {
@@ -149,8 +152,8 @@ static void wake(const char *op, bool all)
 	}
 }
 
-/** The operation is done: answer those who wait for it. */
-void waiters_wake(const char *op)
+/* The operation is done: answer those who wait for it. */
+static void waiters_wake(const char *op)
 {
 	wake(op, false);
 }
@@ -302,7 +305,7 @@ static void on_completed(void *cls, struct MHD_Connection *conn, void **con_cls,
 	*con_cls = NULL;
 	if (!rq)
 		return;
-	for (struct request **pp = &hvmd.waiters; *pp; pp = &(*pp)->next_waiter) {
+	for (struct request **pp = &waiters; *pp; pp = &(*pp)->next_waiter) {
 		if (*pp == rq) {
 			*pp = rq->next_waiter;
 			break;
@@ -347,6 +350,7 @@ static int listen_unix(void)
 	if (fd < 0 || strlen(hvmd.socket_path) >= sizeof(a.sun_path))
 		return -1;
 	memcpy(a.sun_path, hvmd.socket_path, strlen(hvmd.socket_path) + 1);
+	domain_listen(NULL);
 	unlink(hvmd.socket_path); /* the lock on the state folder says nobody serves it */
 	if (bind(fd, (struct sockaddr *)&a, sizeof(a)) || chmod(hvmd.socket_path, 0660) ||
 	    listen(fd, 128)) {
@@ -375,6 +379,9 @@ static int listen_tcp(void)
 	return fd;
 }
 
+static const struct domain_listener on_domains = { .changed = events_wake,
+						   .op_finished = waiters_wake };
+
 /** Open the sockets and serve; -1 with a message on stderr. */
 int http_start(void)
 {
@@ -388,6 +395,7 @@ int http_start(void)
 			return -1;
 	}
 	uv_timer_init(&hvmd.loop, &waiter_tick);
+	domain_listen(&on_domains);
 	return uv_timer_start(&waiter_tick, on_tick, 250, 250);
 }
 
@@ -420,5 +428,6 @@ void http_stop(void)
 		uv_timer_stop(&listeners[i].timer);
 		MHD_stop_daemon(listeners[i].mhd);
 	}
+	domain_listen(NULL);
 	unlink(hvmd.socket_path);
 }

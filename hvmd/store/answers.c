@@ -3,7 +3,7 @@
  * Rows of answers: what a POST with an Idempotency-Key was answered, for ANSWER_KEPT_S. The row is
  * written in the transaction of the change itself: either both are there or neither.
  */
-#include "hvmd.h"
+#include "store/store.h"
 #include <stdio.h>
 #include <string.h>
 #include <time.h>

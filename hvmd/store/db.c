@@ -3,7 +3,7 @@
  * Opening the database. A file that is damaged or made by a newer hvmd is refused before anything
  * is written to it, so that the operator still has what was there.
  */
-#include "hvmd.h"
+#include "store/store.h"
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>

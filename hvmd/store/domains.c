@@ -3,7 +3,7 @@
  * Rows of domains and operations. Every function is one statement, committed (or part of the
  * caller's transaction) when it returns 0.
  */
-#include "hvmd.h"
+#include "store/store.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -3,7 +3,7 @@
  * Rows of events. A sequence number is never given twice, also after a restart, so a client that
  * knows the last one it saw can go on there. The newest EVENTS_KEPT are kept.
  */
-#include "hvmd.h"
+#include "store/store.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -3,7 +3,7 @@
  * The schema, as an append-only list of steps. user_version counts the steps a file has had. A step
  * that was released is never edited: a change is a new step at the end.
  */
-#include "hvmd.h"
+#include "store/store.h"
 #include <stdio.h>
 
 static const char *const migrations[] = {

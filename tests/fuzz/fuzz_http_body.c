@@ -5,7 +5,9 @@
  * must be taken again unchanged, since clients send back what they got; a refusal must be a whole
  * problem document. Opens no file (no storage roots). Single threaded; nothing saved.
  */
+#include "domain/domain.h"
 #include "hvmd.h"
+#include "store/store.h"
 
 #include <stdlib.h>
 #include <string.h>

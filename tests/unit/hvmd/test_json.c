@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Definitions: defaults, refusals with their pointers, merge patch. */
+#include "domain/domain.h"
 #include "hvmd.h"
+#include "store/store.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>

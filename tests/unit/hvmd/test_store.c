@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The store: rows survive a reopening; a newer schema is refused. */
+#include "domain/domain.h"
 #include "hvmd.h"
+#include "store/store.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>

@@ -3,7 +3,7 @@
  * Problem documents (RFC 9457): a stable kebab-case code for programs and a detail for people that
  * names the field and the bad value. Stateless.
  */
-#include "hvmd.h"
+#include "problem.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
