@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * platform.c - processors (MTRRs, local APICs, starting the others) and interrupt controllers, PCI
- * configuration space, and running real-mode code.
+ * platform.c - processors (MTRRs, local APICs, starting the others) and interrupt controllers, and
+ * running real-mode code.
  * Source: Intel SDM Vol 3A 8.4 "Multiple-Processor Initialization", 10.5 "Handling Local
  * Interrupts", 11.11 "Memory Type Range Registers"; Intel 82371SB datasheet (ELCR).
  */
@@ -40,8 +40,6 @@
 #define PM_TIMER_HZ    3579545u
 #define AP_WAIT_TICKS  (PM_TIMER_HZ / 5) /* 200 ms */
 #define AP_WAIT_READS  1000000u		 /* should the timer stand still */
-#define PCI_ADDRESS    0xcf8
-#define PCI_DATA       0xcfc
 #define VGA_ROM_GPA    0xc0000u
 #define VGA_ROM_MAX    0x20000u
 #define VGA_ROM_ENTRY  3
@@ -82,26 +80,6 @@ void realmode_run(uint16_t segment, uint16_t offset, uint16_t ax, uint16_t bx)
 	*(uint16_t *)realmode_at(realmode_ax) = ax;
 	*(uint16_t *)realmode_at(realmode_bx) = bx;
 	call();
-}
-
-uint32_t pci_config_read(uint8_t devfn, uint8_t reg, unsigned int bytes)
-{
-	uint32_t value;
-
-	outl(PCI_ADDRESS, 0x80000000u | (uint32_t)devfn << 8 | (reg & 0xfcu));
-	value = inl(PCI_DATA) >> (reg & 3) * 8;
-	return bytes == 4 ? value : value & ((1u << bytes * 8) - 1);
-}
-
-void pci_config_write(uint8_t devfn, uint8_t reg, unsigned int bytes, uint32_t value)
-{
-	outl(PCI_ADDRESS, 0x80000000u | (uint32_t)devfn << 8 | (reg & 0xfcu));
-	if (bytes == 4)
-		outl(PCI_DATA, value);
-	else if (bytes == 2)
-		outw((uint16_t)(PCI_DATA + (reg & 2)), (uint16_t)value);
-	else
-		outb((uint16_t)(PCI_DATA + (reg & 3)), (uint8_t)value);
 }
 
 void platform_find_vendor(void)
