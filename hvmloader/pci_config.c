@@ -7,8 +7,8 @@
 #include "io.h"
 #include "pci.h"
 
-#define PCI_ADDRESS    0xcf8
-#define PCI_DATA       0xcfc
+#define PCI_ADDRESS 0xcf8
+#define PCI_DATA    0xcfc
 
 uint32_t pci_config_read(uint8_t devfn, uint8_t reg, unsigned int bytes)
 {
