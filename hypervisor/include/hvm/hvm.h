@@ -58,8 +58,8 @@ size_t hvm_engines(struct hvm_engine_info *ret, size_t max);
 /*
  * hvm_domain_create - a domain with its chips (LAPICs, IOAPIC, PICs, PIT, RTC, HPET, PM timer),
  * cfg->vcpus vcpus in their power-on state, and no memory.
- * -EINVAL bad config; -ENODEV the engine is not there, or (soft) the host's processor cannot execute
- * what the CPU model promises: the log says what it lacks; -ENOMEM.
+ * -EINVAL bad config; -ENODEV the engine is not there, or (soft) the host's processor cannot
+ * execute what the CPU model promises: the log says what it lacks; -ENOMEM.
  */
 int hvm_domain_create(const struct hvm_domain_config *cfg, struct hvm_domain **ret);
 /* hvm_domain_destroy - every vcpu must be out of hvm_vcpu_run(). NULL is ignored. */

@@ -6,6 +6,9 @@
 #ifndef HVM_OS_LINUX_ASM_H
 #define HVM_OS_LINUX_ASM_H
 
+/* Assembler: */
+/* clang-format off */
+
 #include <linux/linkage.h>
 #include <linux/version.h>
 #include <asm/asm.h>
