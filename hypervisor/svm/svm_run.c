@@ -11,6 +11,7 @@
 #include "svm/svm.h"
 
 #include "devices/chips.h"
+#include "x86/ctlreg.h"
 #include "x86/host.h"
 
 #define DR7_ACTIVE 0xffu
@@ -110,6 +111,25 @@ static void svm_load_registers(struct svm_vcpu *sv)
 		svm_load_debug(sv);
 }
 
+/*
+ * XSETBV is intercepted; but QEMU's software CPU (7.2) executes it in the guest all the same, so
+ * the register is asked what it holds.
+ */
+static void svm_unload_xcr0(struct svm_vcpu *sv)
+{
+	uint64_t now = host_xgetbv();
+
+	if (hvm_unlikely(now != sv->xcr0)) {
+		if (!x86_xcr0_write_ok(now))
+			hvm_domain_crash(sv->vcpu->domain, "vcpu %u: XCR0 %llx", sv->vcpu->id,
+					 (unsigned long long)now);
+		else
+			sv->xcr0 = now;
+	}
+	if (now != sv->host.xcr0)
+		host_xsetbv(sv->host.xcr0);
+}
+
 static void svm_unload_registers(struct svm_vcpu *sv)
 {
 	const struct svm_features *f = &svm_host.features;
@@ -119,8 +139,8 @@ static void svm_unload_registers(struct svm_vcpu *sv)
 		host_wrmsr(HOST_MSR_TSC_AUX, sv->host.tsc_aux);
 	if (f->has_xss && sv->host.xss)
 		host_wrmsr(HOST_MSR_XSS, sv->host.xss);
-	if (f->has_xsave && sv->host.xcr0 != sv->xcr0)
-		host_xsetbv(sv->host.xcr0);
+	if (f->has_xsave)
+		svm_unload_xcr0(sv);
 	host_fxsave(sv->fpu);
 	hvm_os_fpu_end();
 }
@@ -285,14 +305,9 @@ int svm_run(struct vcpu *v, struct hvm_exit *ret)
 			return rc;
 		rc = svm_run_pinned(sv, ret);
 	} while (rc == SVM_REFILL);
-	if (rc == SVM_YIELD) {
+	if (rc == SVM_YIELD)
 		hvm_os_yield();
-		/* Not another task's turn, then: a signal. */
-		if (hvm_os_must_leave())
-			__atomic_store_n(&v->user_kick, 1, __ATOMIC_SEQ_CST);
-		return 1;
-	}
-	return rc == SVM_CORE ? 1 : rc;
+	return rc == SVM_CORE || rc == SVM_YIELD ? 1 : rc;
 }
 
 /* -- others ------------------------------------------------------------------------------------ */

@@ -43,7 +43,7 @@ make_host_tree() {
 	for program in irqbypass kvm kvm-amd kvm-intel; do
 		find "$modules" -name "$program.ko" -exec cp {} "$tree/modules/" \;
 	done
-	cp "$testbed"/host/*.sh "$tree/tests/"
+	cp "$testbed"/host/* "$tree/tests/"
 	for program in "$ioemu" "$hvmd" "$build/hvmctl/hvmctl" "$build"/tests/testbed/testbed_*; do
 		[ ! -f "$program" ] || add_program "$tree" "$program"
 	done
