@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The host, health, metrics, and operations. Read-only. */
 #include "http/http.h"
+#include "hvm/hvm.h"
 #include "hvmd.h"
 #include "store/store.h"
 #include <stdio.h>
@@ -10,20 +11,32 @@
 
 #define WAIT_MAX_S 3600
 
+#define ENGINES_MAX 8u
+
+/* As libhvm sees them: what is there, and why the rest is not. */
+static json_t *engines_json(void)
+{
+	struct hvm_engine_info e[ENGINES_MAX];
+	size_t count = hvm_engines(e, ENGINES_MAX);
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < count && i < ENGINES_MAX; i++)
+		json_array_append_new(list,
+				      json_pack("{s:s, s:b, s:s}", "name", e[i].name, "available",
+						e[i].available, "reason", e[i].reason));
+	return list;
+}
+
 /** GET /v1/host */
 void api_host(struct request *rq, const char *id)
 {
-	bool driver = access("/dev/hvm", R_OK | W_OK) == 0;
-	const char *why = driver ? "not served by this version" : "no /dev/hvm";
 	json_t *roots = json_array(), *j;
 
 	(void)id;
 	for (unsigned i = 0; i < hvmd.nr_roots; i++)
 		json_array_append_new(roots, json_string(hvmd.roots[i]));
-	j = json_pack("{s:[{s:s,s:b,s:s},{s:s,s:b,s:s},{s:s,s:b,s:s}], s:I, s:I, s:o}", "engines",
-		      "name", "soft", "available", 1, "reason", "software CPU", "name", "vmx",
-		      "available", 0, "reason", why, "name", "svm", "available", 0, "reason", why,
-		      "cpus", (json_int_t)sysconf(_SC_NPROCESSORS_ONLN), "memory_mib",
+	j = json_pack("{s:o, s:I, s:I, s:o}", "engines", engines_json(), "cpus",
+		      (json_int_t)sysconf(_SC_NPROCESSORS_ONLN), "memory_mib",
 		      (json_int_t)host_memory_mib(), "storage_roots", roots);
 	json_object_set_new(j, "versions",
 			    json_pack("{s:s, s:i, s:s, s:s}", "hvmd", HVMD_VERSION, "schema",

@@ -86,8 +86,12 @@ int lib_core_create(const struct hvm_domain_config *cfg, struct hvm_domain *d);
  * -HVM_EBUSY: none does; the rest as hvm_domain_create().
  */
 int lib_dev_create(const struct hvm_domain_config *cfg, struct hvm_domain *d);
-/* lib_dev_engines - whether vmx (ret[0]) and svm (ret[1]) serve here, and why not. */
-void lib_dev_engines(struct hvm_engine_info ret[2]);
+
+/* -- lib_engines.c ----------------------------------------------------------------------------- */
+
+struct hvm_ioctl_info;
+/* lib_open_info - /dev/hvm opened and asked what it is; or -errno: why it serves nobody. */
+int lib_open_info(struct hvm_ioctl_info *info);
 
 /* -- lib_emulate.c ----------------------------------------------------------------------------- */
 

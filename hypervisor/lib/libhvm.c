@@ -5,20 +5,6 @@
  */
 #include "lib/lib_ops.h"
 
-#define LIB_ENGINES 3u
-
-size_t hvm_engines(struct hvm_engine_info *ret, size_t max)
-{
-	struct hvm_engine_info all[LIB_ENGINES] = {
-		{ HVM_ENGINE_SOFT, true, "soft", "the software CPU: serves on every x86-64 host" },
-	};
-
-	lib_dev_engines(&all[1]);
-	for (size_t i = 0; i < LIB_ENGINES && i < max; i++)
-		ret[i] = all[i];
-	return LIB_ENGINES;
-}
-
 /* "Not here", of whatever kind: the software CPU can stand in. */
 static bool lib_is_absent(int rc)
 {
