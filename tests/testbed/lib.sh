@@ -53,6 +53,9 @@ make_host_tree() {
 	if [ -n "${TESTBED_LINUX:-yes}" ]; then
 		make_guest && cp "$kernel" "$tree/guest/vmlinuz" && cp "$initramfs" "$tree/guest/initrd"
 	fi
+	if [ -n "${TESTBED_GRUB:-}" ]; then
+		cp "$("$root/tests/system/images/make-grub-iso" "$images")" "$tree/guest/grub.iso"
+	fi
 }
 
 # pack_host TREE IMAGE
