@@ -34,7 +34,7 @@ refused() {
 	before=$(api GET /v1/domains)
 	request "$@"
 	if [ "$status" != "$wanted" ] || [ "$(jq -r .code "$work/body")" != "$code" ] ||
-		! jq -r .detail "$work/body" | grep -qE -- "$detail"; then
+		! jq -r .detail "$work/body" | finds -E -- "$detail"; then
 		not_ok "$title: wanted $wanted $code \"$detail\", got $status $(head -c 400 "$work/body")"
 	elif [ "$before" != "$(api GET /v1/domains)" ]; then
 		not_ok "$title: the domains changed"
@@ -58,7 +58,7 @@ fails_to_start() {
 	}
 	request POST /v1/domains/other/start
 	if [ "$(jq -r '"\(.state) \(.error.code)"' "$work/body")" = "failed $2" ] &&
-		jq -r .error.detail "$work/body" | grep -qE -- "$3" &&
+		jq -r .error.detail "$work/body" | finds -E -- "$3" &&
 		[ "$(api GET /v1/domains/other | jq -r .state)" = stopped ]; then
 		ok "$1: the operation failed with $2"
 	else
@@ -150,7 +150,7 @@ mv "$kernel.away" "$kernel"
 if api POST /v1/domains/other/start >/dev/null &&
 	kill -KILL "$(cat "$work/state/run/$(api GET /v1/domains/other | jq -r .uuid)/pid")" &&
 	wait_state other crashed 10 &&
-	api GET /v1/domains/other | jq -r .state_reason | grep -q 'signal 9' &&
+	api GET /v1/domains/other | jq -r .state_reason | finds 'signal 9' &&
 	api POST /v1/domains/other/start >/dev/null && api POST /v1/domains/other/stop >/dev/null; then
 	ok "ioemu killed: crashed with the signal as reason, and it starts again"
 else

@@ -78,7 +78,7 @@ else
 	failed "while there is room, writes succeed"
 fi
 if run 'dd if=/dev/zero of=/dev/sda bs=64k count=256 oflag=direct; echo "second dd: $?"' "second dd: 1" 120 &&
-	api GET /v1/domains/full/console | grep -aqi 'I/O error'; then
+	api GET /v1/domains/full/console | finds -i 'I/O error'; then
 	ok "when the host's file system is full, the guest sees an I/O error"
 else
 	failed "when the host's file system is full, the guest sees an I/O error"

@@ -80,7 +80,7 @@ ctl "shutdown: the guest need not listen" 0 '' shutdown one
 ctl "reboot: nor here" 0 '' reboot one
 ctl "reset" 0 '' reset one
 for ((i = 0; i < 50; i++)); do
-	"$hvmctl" console one 2>/dev/null | grep -aq tick && break
+	"$hvmctl" console one 2>/dev/null | finds tick && break
 	sleep 0.2
 done
 ctl "console" 0 '^tick 0000' console one

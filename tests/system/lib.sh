@@ -104,11 +104,19 @@ definition() {
 		boot: { kernel: $kernel, initrd: $initrd, cmdline: $cmdline } } | '"${4:-.}"
 }
 
+# finds [GREP-OPTION] TEXT - does the input hold it? For the end of a pipe, where grep -q would stop
+# reading at the first match, and whoever still writes would fail the pipe (pipefail).
+finds() {
+	local text
+	text=$(tr -d '\0')
+	grep -aq "$@" <<<"$text"
+}
+
 # wait_console NAME TEXT SECONDS - until the console shows TEXT; fails when the domain ends first.
 wait_console() {
 	local end=$((SECONDS + $3)) last=
 	while [ "$SECONDS" -lt "$end" ]; do
-		if api GET "/v1/domains/$1/console" 2>/dev/null | grep -aqF "$2"; then
+		if api GET "/v1/domains/$1/console" 2>/dev/null | finds -F "$2"; then
 			return 0
 		fi
 		[ -z "$last" ] || return 1
