@@ -60,6 +60,7 @@ void soft_blocks_drop_all(struct soft_vcpu *sv)
 	bs->arena_used = 0;
 	bs->generation++;
 	sv->key_mode = ~0u;
+	soft_tr_flush(sv);
 }
 
 /* -- keys ---------------------------------------------------------------------------------- */
@@ -171,6 +172,7 @@ static void soft_block_drop(struct soft_vcpu *sv, struct soft_block *b)
 	if (b->gpa2 != SOFT_NO_GPA && soft_page_bucket(b->gpa2 >> HVM_PAGE_SHIFT) != bucket)
 		soft_page_remove(sv, b, soft_page_bucket(b->gpa2 >> HVM_PAGE_SHIFT));
 	b->stamp = 0;
+	soft_tr_drop(sv, b);
 	for (unsigned int i = 0; i <= b->count; i++)
 		b->slot[i].insn.exec = soft_exec_stale;
 	sv->vcpu->stats.block_invalidate++;
@@ -395,6 +397,8 @@ static struct soft_block *soft_block_keep(struct soft_vcpu *sv, const struct sof
 	bs->arena_used += size;
 	memcpy(b, from, size);
 	b->key = sv->key;
+	b->runs = 0;
+	b->tr = NULL;
 	soft_block_insert(sv, b);
 	sv->vcpu->stats.block_decode++;
 	return b;

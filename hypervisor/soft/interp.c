@@ -14,7 +14,6 @@
 #define SOFT_SHADOW_ONE (HVM_INTR_SHADOW_STI | HVM_INTR_SHADOW_MOV_SS)
 
 /* soft_loop's own verdicts, next to what run() returns. */
-#define SOFT_GO_ON   2
 #define SOFT_STEPPED 3 /* inside soft_step(): the instruction is taken care of */
 
 #ifndef X86_DR6_BS
@@ -328,12 +327,43 @@ static void soft_mode_changed(struct soft_vcpu *sv)
 	}
 }
 
+/* Handler of @i has ended the block with @r; @i is NULL if the block could not be fetched. */
+int soft_digest(struct soft_vcpu *sv, const struct x86_insn *i, int r, struct hvm_exit *ret)
+{
+	struct x86_cpu *c = &sv->cpu;
+
+	switch (r) {
+	case X86_BRANCH:
+	case SOFT_FALL: return SOFT_GO_ON;
+	case X86_NEXT:
+	case X86_END: c->x86_ip = x86_next_ip(c, i); return SOFT_GO_ON;
+	case X86_HALT: c->x86_ip = x86_next_ip(c, i); return soft_halt(sv);
+	}
+	if (hvm_likely(i))
+		c->x86_ip = x86_insn_ip(c, i);
+	return soft_abort(sv, i, ret);
+}
+
+int soft_interpret(struct soft_vcpu *sv, struct soft_block *b, struct hvm_exit *ret)
+{
+	struct soft_slot *s = b->slot;
+	int r;
+
+	do {
+		r = s->insn.exec(&sv->cpu, &s->insn);
+		s++;
+	} while (hvm_likely(r == X86_NEXT));
+	s--;
+	if (r == SOFT_FALL)
+		sv->cpu.x86_ip = b->fall_ip;
+	return soft_digest(sv, &s->insn, r, ret);
+}
+
 /* Find the next block, remember it at @from (of arena generation @generation), run, digest the end.
  */
 static int soft_run_once(struct soft_vcpu *sv, struct soft_slot **from, uint64_t *generation,
 			 struct hvm_exit *ret)
 {
-	struct x86_cpu *c = &sv->cpu;
 	struct soft_block *b = soft_block_find(sv);
 	struct soft_slot *s = *from;
 	int r;
@@ -344,17 +374,11 @@ static int soft_run_once(struct soft_vcpu *sv, struct soft_slot **from, uint64_t
 	if (s && *generation == sv->blocks.generation && soft_linkable(s))
 		s->next = b;
 	r = soft_run_blocks(sv, b, &s);
-	switch (r) {
-	case X86_BRANCH:
-	case SOFT_FALL:
+	if (r == X86_BRANCH || r == SOFT_FALL) {
 		*from = s;
 		*generation = sv->blocks.generation;
-		return SOFT_GO_ON;
-	case X86_END: c->x86_ip = x86_next_ip(c, &s->insn); return SOFT_GO_ON;
-	case X86_HALT: c->x86_ip = x86_next_ip(c, &s->insn); return soft_halt(sv);
 	}
-	c->x86_ip = x86_insn_ip(c, &s->insn);
-	return soft_abort(sv, &s->insn, ret);
+	return soft_digest(sv, &s->insn, r, ret);
 }
 
 static int soft_loop(struct soft_vcpu *sv, struct hvm_exit *ret)
@@ -370,8 +394,13 @@ static int soft_loop(struct soft_vcpu *sv, struct hvm_exit *ret)
 		soft_mode_changed(sv);
 		if (hvm_unlikely(soft_wants_step(sv))) {
 			from = NULL;
+			sv->tr.site = 0;
 			rc = soft_step(sv, ret);
+		} else if (soft_tr_wanted(sv)) {
+			from = NULL;
+			rc = soft_tr_run(sv, ret);
 		} else {
+			sv->tr.site = 0;
 			rc = soft_run_once(sv, &from, &generation, ret);
 		}
 	} while (rc == SOFT_GO_ON);

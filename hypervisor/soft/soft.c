@@ -333,27 +333,30 @@ static void soft_vcpu_fini(struct vcpu *v)
 	if (!sv)
 		return;
 	v->vendor = NULL;
+	soft_tr_fini(sv);
 	soft_blocks_fini(sv);
-	soft_tlb_fini(sv);
 	hvm_os_spin_fini(&sv->requests.lock);
-	hvm_os_free_pages(sv, sizeof(*sv));
+	hvm_os_free_pages((uint8_t *)sv - SOFT_STACK_BYTES, SOFT_STACK_BYTES + sizeof(*sv));
 }
 
 static int soft_vcpu_init(struct vcpu *v)
 {
-	struct soft_vcpu *sv = hvm_os_alloc_pages(sizeof(*sv));
+	uint8_t *area = hvm_os_alloc_pages(SOFT_STACK_BYTES + sizeof(struct soft_vcpu));
+	struct soft_vcpu *sv;
 	int rc;
 
-	if (!sv)
+	if (!area)
 		return -HVM_ENOMEM;
+	sv = (struct soft_vcpu *)(void *)(area + SOFT_STACK_BYTES);
 	sv->vcpu = v;
 	sv->domain = v->domain->vendor;
 	sv->held_gfn = SOFT_NO_GFN;
 	hvm_os_spin_init(&sv->requests.lock);
 	v->vendor = sv;
-	rc = soft_tlb_init(sv);
+	soft_tlb_init(sv);
+	rc = soft_blocks_init(sv);
 	if (!rc)
-		rc = soft_blocks_init(sv);
+		rc = soft_tr_init(sv, soft_tr_default(v->domain), v->domain->config.vcpus);
 	if (rc) {
 		soft_vcpu_fini(v);
 		return rc;

@@ -15,6 +15,7 @@
 
 #include "core/domain.h"
 #include "mm/walk.h"
+#include "soft/translator/translator.h"
 #include "x86/exec.h"
 
 /* -- blocks -------------------------------------------------------------------------------- */
@@ -44,7 +45,9 @@ struct soft_block {
 	uint8_t pad;
 	uint16_t bytes;
 	uint16_t count; /* instructions; slot[count] ends the block */
-	uint16_t pad2[3];
+	uint16_t runs;	/* by the interpreter, up to SOFT_TR_THRESHOLD */
+	uint16_t pad2[2];
+	struct soft_tr_block *tr; /* translated; or NULL */
 	gpa_t gpa;
 	gpa_t gpa2; /* page of the second part, or SOFT_NO_GPA */
 	struct soft_block *hash_next;
@@ -189,7 +192,12 @@ struct soft_vcpu {
 	struct soft_page_set huge_pages;    /* 1 GiB pages, by gva >> 30 */
 	struct soft_itlb_entry itlb[2][SOFT_ITLB_ENTRIES];
 	uint8_t rom_table[HVM_PAGE_SIZE]; /* copy for a page walk through ROM */
+	struct soft_tr tr;
+	_Alignas(64) struct x86_tlb own_tlb;
 };
+
+/* Below each struct soft_vcpu: the stack of translated code and of what it calls. */
+#define SOFT_STACK_BYTES (256u << 10)
 
 #define SOFT_NO_GFN (~(gfn_t)0)
 
@@ -222,8 +230,7 @@ static inline struct soft_vcpu *soft_of_cpu(struct x86_cpu *c)
 
 extern struct x86_tlb_entry soft_tlb_none[X86_TLB_ENTRIES]; /* matches nothing */
 void soft_tlb_init_tables(void);
-int soft_tlb_init(struct soft_vcpu *sv);
-void soft_tlb_fini(struct soft_vcpu *sv);
+void soft_tlb_init(struct soft_vcpu *sv);
 void soft_tlb_flush(struct soft_vcpu *sv, bool global);
 void soft_tlb_flush_page(struct soft_vcpu *sv, gva_t gva);
 void soft_tlb_flush_writes(struct soft_vcpu *sv);
@@ -315,5 +322,10 @@ int soft_emulate(struct vcpu *v, struct hvm_exit *ret);
 /* soft_override_env - CPUID, MSRs, CR8 and FERR of this domain go to @env where it has them. */
 void soft_override_env(struct domain *d, const struct x86_cpu_env *env);
 bool soft_can_inject(struct vcpu *v, bool nmi);
+/* For the translator: interpret @b alone; digest what handler of @i returned; see interp.c. */
+int soft_interpret(struct soft_vcpu *sv, struct soft_block *b, struct hvm_exit *ret);
+int soft_digest(struct soft_vcpu *sv, const struct x86_insn *i, int r, struct hvm_exit *ret);
+/* What soft_run_once() and kin return to go on; 0 and negative: back to the core. */
+#define SOFT_GO_ON 2
 
 #endif

@@ -107,11 +107,9 @@ static void soft_tlb_set(struct soft_vcpu *sv, unsigned int t, unsigned int ctx,
 		log->index[log->count++] = (uint16_t)i;
 }
 
-int soft_tlb_init(struct soft_vcpu *sv)
+void soft_tlb_init(struct soft_vcpu *sv)
 {
-	sv->tlb = hvm_os_alloc_pages(sizeof(*sv->tlb));
-	if (!sv->tlb)
-		return -HVM_ENOMEM;
+	sv->tlb = &sv->own_tlb;
 	for (unsigned int t = 0; t < 2; t++) {
 		for (unsigned int ctx = 0; ctx < X86_TLB_CONTEXTS; ctx++) {
 			sv->log[t][ctx].used = true;
@@ -119,13 +117,6 @@ int soft_tlb_init(struct soft_vcpu *sv)
 		}
 	}
 	sv->epoch[0] = sv->epoch[1] = sv->walk_epoch = 1;
-	return 0;
-}
-
-void soft_tlb_fini(struct soft_vcpu *sv)
-{
-	if (sv->tlb)
-		hvm_os_free_pages(sv->tlb, sizeof(*sv->tlb));
 }
 
 /* -- flushes ------------------------------------------------------------------------------- */

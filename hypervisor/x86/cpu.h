@@ -151,6 +151,8 @@ enum x86_reg {
 	0x0400u /* the same of FS and GS, but for their base; always in 64-bit mode */
 #define X86_MODE_NO_FPU 0x0800u /* CR0.TS or CR0.EM: FPU, MMX and SSE instructions may trap */
 #define X86_MODE_AC	0x1000u /* alignment checks are on: CPL 3, CR0.AM, EFLAGS.AC */
+#define X86_MODE_SMAP	0x2000u /* CR4.SMAP: below CPL 3 EFLAGS.AC decides about the TLB context */
+#define X86_MODE_SSE	0x4000u /* CR4.OSFXSR: SSE instructions exist */
 
 struct x86_xmm {
 	_Alignas(16) union {

@@ -82,6 +82,10 @@ void x86_update_mode(struct x86_cpu *c)
 		mode |= X86_MODE_NO_FPU;
 	if (c->cpl == 3 && (c->cr0 & X86_CR0_AM) && (c->rflags_rest & X86_EFL_AC))
 		mode |= X86_MODE_AC;
+	if (c->cr4 & X86_CR4_SMAP)
+		mode |= X86_MODE_SMAP;
+	if (c->cr4 & X86_CR4_OSFXSR)
+		mode |= X86_MODE_SSE;
 	c->mode = mode;
 	mode_pick_tlb(c);
 }

@@ -28,6 +28,13 @@ enum hvm_cpu_model {
 	HVM_CPU_V2, /* x86-64-v2 */
 };
 
+/* How the software CPU runs 64-bit code. */
+enum hvm_translator {
+	HVM_TRANSLATOR_OFF,    /* the interpreter alone */
+	HVM_TRANSLATOR_ON,     /* translated, where the host's processor allows */
+	HVM_TRANSLATOR_VERIFY, /* every block both ways; the first difference crashes the domain */
+};
+
 /* What a range of guest physical memory is. */
 enum hvm_mem_type {
 	HVM_MEM_RAM,  /* read, write, execute */
@@ -40,7 +47,7 @@ struct hvm_domain_config {
 	uint32_t engine;    /* enum hvm_engine */
 	uint32_t cpu_model; /* enum hvm_cpu_model */
 	uint32_t vcpus;	    /* 1 to HVM_MAX_VCPUS */
-	uint32_t pad;
+	uint32_t translator; /* enum hvm_translator; the soft engine's */
 	uint64_t rtc_base_s; /* RTC at start, seconds since 1970 UTC; 0: the host's clock */
 };
 

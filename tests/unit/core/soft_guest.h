@@ -64,6 +64,9 @@ static inline void guest_create_model(struct guest *g, unsigned int vcpus, enum 
 		.name = "t", .engine = HVM_ENGINE_SOFT, .cpu_model = model, .vcpus = vcpus
 	};
 
+	/* The same tests for the translator. */
+	if (getenv("HVM_TRANSLATOR"))
+		cfg.translator = (uint32_t)atoi(getenv("HVM_TRANSLATOR"));
 	memset(g, 0, sizeof(*g));
 	g->ram = mmap(NULL, GUEST_RAM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	assert_ptr_not_equal(g->ram, MAP_FAILED);

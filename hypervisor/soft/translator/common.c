@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * common.c - the routines at the start of the code buffer that blocks share: enter from C and
+ * leave, execute an instruction by its handler, bring XMM registers in. Owns nothing.
+ *
+ * The stack of generated code and of the handlers that it calls lies below struct soft_vcpu, to
+ * which RSP points; inside a routine that was called it is 8 lower. Handlers find all guest state
+ * in struct x86_cpu, XMM registers and MXCSR included. Source: System V ABI, AMD64 supplement, 3.2
+ * "Function Calling Sequence".
+ */
+#include "soft/translator/tr.h"
+
+#define HOST_RSI    6u
+#define HOST_RDI    7u
+#define MXCSR_MASKS 0x1f80u
+
+static const uint8_t common_saved[] = { 3, 5, 12, 13, 14, 15 }; /* callee-saved */
+
+/* @field of struct soft_vcpu while RSP is @below its start. */
+#define AT(field, below) tr_state(offsetof(struct soft_vcpu, field) + (below))
+
+static void common_gprs(struct tr *t, uint32_t op, unsigned int below)
+{
+	for (unsigned int r = 0; r < 16; r++)
+		if (tr_host(r) != TR_NO_REG)
+			tr_op_mem(t, TR_W | op, tr_host(r), AT(cpu.gpr[r], below));
+}
+
+static void common_put_gprs(struct tr *t, unsigned int below)
+{
+	common_gprs(t, 0x89, below);
+}
+
+static void common_get_gprs(struct tr *t, unsigned int below)
+{
+	common_gprs(t, 0x8b, below);
+}
+
+static void common_mxcsr(struct tr *t, unsigned int digit, struct tr_mem m)
+{
+	tr_op_mem(t, TR_0F | 0xae, digit, m);
+}
+
+/* XMM registers and MXCSR to struct x86_cpu; the C code's MXCSR. */
+static void common_put_xmm(struct tr *t, unsigned int below)
+{
+	for (unsigned int n = 0; n < 16; n++)
+		tr_op_mem(t, TR_0F | 0x29, n, AT(cpu.fpu.xmm[n], below));
+	common_mxcsr(t, 3, AT(cpu.fpu.mxcsr, below));
+	common_mxcsr(t, 2, AT(tr.mxcsr, below));
+}
+
+static void common_get_xmm(struct tr *t, unsigned int below)
+{
+	common_mxcsr(t, 2, AT(cpu.fpu.mxcsr, below));
+	for (unsigned int n = 0; n < 16; n++)
+		tr_op_mem(t, TR_0F | 0x28, n, AT(cpu.fpu.xmm[n], below));
+}
+
+static void common_cmp_imm8(struct tr *t, struct tr_mem m, uint8_t v)
+{
+	const struct tr_rm o = { .mem = true, .m = m };
+
+	tr_op_rm(t, 0x83, 7, &o, 1);
+	tr_byte(t, v);
+}
+
+static void common_push(struct tr *t, unsigned int r)
+{
+	if (r & 8)
+		tr_byte(t, 0x41);
+	tr_byte(t, 0x50 | (r & 7));
+}
+
+static void common_pop(struct tr *t, unsigned int r)
+{
+	if (r & 8)
+		tr_byte(t, 0x41);
+	tr_byte(t, 0x58 | (r & 7));
+}
+
+static uint32_t common_here(const struct tr *t)
+{
+	return (uint32_t)(t->p - t->g->code.rw);
+}
+
+/* int enter(struct soft_vcpu *, const void *entry) */
+static void common_enter(struct tr *t)
+{
+	t->g->enter = common_here(t);
+	for (unsigned int n = 0; n < HVM_ARRAY_SIZE(common_saved); n++)
+		common_push(t, common_saved[n]);
+	tr_store(t, tr_based(HOST_RDI, offsetof(struct soft_vcpu, tr.host_rsp)), TR_STATE);
+	tr_mov(t, TR_STATE, HOST_RDI);
+	tr_store(t, AT(tr.entry, 0), HOST_RSI);
+	common_mxcsr(t, 3, AT(tr.mxcsr, 0));
+	common_get_gprs(t, 0);
+	tr_op_mem(t, 0xff, 4, AT(tr.entry, 0));
+}
+
+/* Back to C with EAX; guest state is in struct soft_vcpu. */
+static uint8_t *common_leave(struct tr *t)
+{
+	uint8_t *at = t->p;
+
+	tr_load(t, TR_STATE, AT(tr.host_rsp, 0));
+	for (unsigned int n = HVM_ARRAY_SIZE(common_saved); n-- > 0;)
+		common_pop(t, common_saved[n]);
+	tr_byte(t, 0xc3);
+	return at;
+}
+
+/* T0: where the guest goes on. T1: the site. */
+static void common_exit(struct tr *t, const uint8_t *leave)
+{
+	uint8_t *no_xmm;
+
+	t->g->exit = common_here(t);
+	common_put_gprs(t, 0);
+	tr_store(t, AT(cpu.x86_ip, 0), TR_T0);
+	tr_op_mem(t, 0x89, TR_T1, AT(tr.site, 0));
+	tr_mov_imm(t, X86_RAX, TR_EXIT_GO);
+	common_cmp_imm8(t, AT(tr.xmm_live, 0), 0);
+	no_xmm = tr_jump(t, 4, NULL);
+	common_put_xmm(t, 0);
+	tr_store_imm32(t, AT(tr.xmm_live, 0), 0);
+	tr_patch(no_xmm, t->p);
+	tr_jump(t, TR_ALWAYS, leave);
+}
+
+/* Call the handler of the instruction at T0. Returns the jump that is taken unless all is well. */
+static uint8_t *common_call(struct tr *t, uint8_t **ret_dropped)
+{
+	uint8_t *result;
+
+	tr_mov(t, HOST_RSI, TR_T0);
+	tr_lea(t, HOST_RDI, tr_state(8));
+	tr_op_mem(t, 0xff, 6, AT(tr.drops, 8)); /* push */
+	tr_op_mem(t, 0xff, 2, tr_based(HOST_RSI, offsetof(struct x86_insn, exec)));
+	common_pop(t, TR_T0);
+	tr_op_rr(t, 0x85, X86_RAX, X86_RAX); /* test eax, eax */
+	result = tr_jump(t, 5, NULL);
+	tr_op_mem(t, TR_W | 0x3b, TR_T0, AT(tr.drops, 8));
+	*ret_dropped = tr_jump(t, 5, NULL);
+	return result;
+}
+
+/*
+ * Called with T0: struct x86_insn, T1: offset of its block in its page; flags are in c->arith.
+ * Comes back after X86_NEXT, with all guest registers. If blocks were dropped meanwhile, the one
+ * that runs may be among them: then as after X86_END.
+ */
+static void common_exec(struct tr *t, const uint8_t *leave)
+{
+	uint8_t *xmm, *result, *dropped, *result_x, *dropped_x, *out, *end;
+
+	t->g->exec = common_here(t);
+	common_put_gprs(t, 8);
+	tr_op_mem(t, TR_W | 0x03, TR_T1, AT(tr.page_ip, 8));
+	tr_store(t, AT(cpu.x86_ip, 8), TR_T1);
+	tr_store(t, AT(tr.insn, 8), TR_T0);
+	common_cmp_imm8(t, AT(tr.xmm_live, 8), 0);
+	xmm = tr_jump(t, 5, NULL);
+	result = common_call(t, &dropped);
+	common_get_gprs(t, 8);
+	tr_byte(t, 0xc3);
+
+	tr_patch(xmm, t->p);
+	common_put_xmm(t, 8);
+	result_x = common_call(t, &dropped_x);
+	common_get_xmm(t, 8);
+	common_get_gprs(t, 8);
+	tr_byte(t, 0xc3);
+
+	tr_patch(dropped_x, t->p);
+	tr_mov_imm(t, X86_RAX, X86_END);
+	tr_patch(result_x, t->p);
+	tr_store_imm32(t, AT(tr.xmm_live, 8), 0);
+	out = tr_jump(t, TR_ALWAYS, NULL);
+	tr_patch(dropped, t->p);
+	tr_mov_imm(t, X86_RAX, X86_END);
+	end = t->p;
+	tr_patch(result, end);
+	tr_patch(out, end);
+	tr_lea(t, TR_STATE, tr_state(8));
+	tr_jump(t, TR_ALWAYS, leave);
+}
+
+/* Called at a block's start, T1: its offset in its page. Does not come back if MXCSR unmasks any.
+ */
+static void common_load_xmm(struct tr *t, const uint8_t *leave)
+{
+	const struct tr_rm t0 = tr_reg(TR_T0);
+	uint8_t *unmasked;
+
+	t->g->load_xmm = common_here(t);
+	tr_op_mem(t, 0x8b, TR_T0, AT(cpu.fpu.mxcsr, 8));
+	tr_op_rm(t, 0x81, 4, &t0, 4); /* and */
+	tr_word32(t, MXCSR_MASKS);
+	tr_op_rm(t, 0x81, 7, &t0, 4); /* cmp */
+	tr_word32(t, MXCSR_MASKS);
+	unmasked = tr_jump(t, 5, NULL);
+	common_get_xmm(t, 8);
+	tr_store_imm32(t, AT(tr.xmm_live, 8), 1);
+	tr_byte(t, 0xc3);
+
+	tr_patch(unmasked, t->p);
+	tr_lea(t, TR_STATE, tr_state(8));
+	common_put_gprs(t, 0);
+	tr_op_mem(t, TR_W | 0x03, TR_T1, AT(tr.page_ip, 0));
+	tr_store(t, AT(cpu.x86_ip, 0), TR_T1);
+	tr_mov_imm(t, X86_RAX, TR_EXIT_INTERP);
+	tr_jump(t, TR_ALWAYS, leave);
+}
+
+void tr_make_common(struct tr *t)
+{
+	uint8_t *leave;
+
+	t->p = t->g->code.rw;
+	leave = common_leave(t);
+	common_enter(t);
+	common_exit(t, leave);
+	common_exec(t, leave);
+	common_load_xmm(t, leave);
+	t->g->common_bytes = common_here(t);
+}

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * tr.h - the translator's inside: the code buffer, host registers, one block under translation.
+ * docs/translator.md has the design; the short form:
+ *
+ * Registers. Host RSP points at struct soft_vcpu (its struct x86_cpu comes first), with the stack
+ * of helpers right below it, so one register is state pointer and C stack. Guest RAX RCX RDX RBX
+ * RBP RSI RDI R12..R15 are in the host registers of the same name, guest RSP in host R9; guest
+ * R8..R11 stay in struct x86_cpu. R10, R11, R8 are temporaries T0, T1, T2. XMM0..15 are the guest's
+ * while soft_tr.xmm_live is set.
+ *
+ * Flags. The guest's arithmetic flags are in the host's, or in c->arith, or both (enum tr_flags);
+ * what every block knows at every instruction is static. A TLB probe clobbers the host's, so they
+ * are saved before one if, within the block, anything may still read them. At a block's entry they
+ * are in c->arith, or do not matter; an entry for those who come with them in host flags saves
+ * them.
+ *
+ * Memory operands. A probe of the software TLB (struct x86_tlb), then the host's own instruction on
+ * the host address. A probe that fails goes to a cold stub that executes the whole instruction by
+ * its handler, so that everything that is not the fast case is the interpreter's.
+ *
+ * Locking: all of it belongs to the vcpu's thread; code is generated, linked and dropped between
+ * two instructions of this vcpu only. Not saved. Source: Intel SDM Vol 2 ch. 2 "Instruction
+ * Format", App. A "Opcode Map".
+ */
+#ifndef SOFT_TR_H
+#define SOFT_TR_H
+
+#include "soft/soft.h"
+
+/* -- host registers ------------------------------------------------------------------------ */
+
+#define TR_T0	  10u /* r10 */
+#define TR_T1	  11u /* r11 */
+#define TR_T2	  8u  /* r8 */
+#define TR_STATE  4u  /* rsp */
+#define TR_SP	  9u  /* r9: guest rsp */
+#define TR_NO_REG 0xffu
+#define TR_RIP	  0xfeu /* as base: disp is an offset in the code buffer */
+
+/* Host register of guest register @r, or TR_NO_REG: in struct x86_cpu. */
+static inline unsigned int tr_host(unsigned int r)
+{
+	return r == X86_RSP ? TR_SP : r >= 8 && r <= 11 ? TR_NO_REG : r;
+}
+
+/* -- encoder (emit.c) ---------------------------------------------------------------------- */
+
+/* An instruction: opcode byte, map, prefixes, and what REX depends on. */
+#define TR_0F	  0x00100u
+#define TR_38	  0x00200u
+#define TR_3A	  0x00300u
+#define TR_MAP	  0x00300u
+#define TR_P66	  0x01000u
+#define TR_F3	  0x02000u
+#define TR_F2	  0x04000u
+#define TR_LOCK	  0x08000u
+#define TR_W	  0x10000u
+#define TR_REG8	  0x20000u /* the reg field is a byte register */
+#define TR_RM8	  0x40000u /* the rm field, if a register, is one */
+#define TR_BYTES8 (TR_REG8 | TR_RM8)
+
+struct tr_mem {
+	uint8_t base; /* host register, TR_NO_REG or TR_RIP */
+	uint8_t index;
+	uint8_t scale;
+	int32_t disp;
+};
+
+/* The r/m operand. */
+struct tr_rm {
+	bool mem;
+	uint8_t reg;
+	struct tr_mem m;
+};
+
+/* -- a block under translation ------------------------------------------------------------- */
+
+enum tr_flags {
+	TR_IN_MEM,  /* c->arith holds them (as far as anything will read them) */
+	TR_IN_HOST, /* the host's flags hold them */
+	TR_IN_BOTH,
+};
+
+/* Flags as bits of masks. */
+#define TR_CF  0x01u
+#define TR_PF  0x02u
+#define TR_AF  0x04u
+#define TR_ZF  0x08u
+#define TR_SF  0x10u
+#define TR_OF  0x20u
+#define TR_ALL 0x3fu
+
+/* What an instruction does with the flags. Undefined results count as neither. */
+struct tr_flag_use {
+	uint8_t reads;
+	uint8_t writes; /* whatever they were before */
+	bool changes;	/* the host's instruction touches flags */
+};
+
+#define TR_PENDING 8
+
+struct tr {
+	struct soft_vcpu *sv;
+	struct soft_tr *g;
+	struct soft_block *b;
+	struct soft_tr_block *rec;
+	uint8_t *p;	   /* where the next byte goes */
+	uint8_t *other;	   /* the same of the region that is not written now */
+	uint32_t page_off; /* of the block in its page */
+	unsigned int n;	   /* instruction at work */
+	struct tr_flag_use use;
+	uint8_t live_before, live_after;
+	enum tr_flags flags;
+	/* Jumps of this instruction that lead to its cold stub. */
+	uint8_t *pending[TR_PENDING];
+	unsigned int pending_count;
+	unsigned int cold_last; /* last instruction that the cold stub executes (groups) */
+	uint8_t live[SOFT_BLOCK_INSNS + 1]; /* flags alive before each instruction */
+	uint64_t reach_up, reach_down;	    /* how far its direct branches go */
+};
+
+static inline const struct x86_insn *tr_insn(const struct tr *t, unsigned int n)
+{
+	return &t->b->slot[n].insn;
+}
+
+void tr_byte(struct tr *t, unsigned int b);
+void tr_word32(struct tr *t, uint32_t v);
+void tr_word64(struct tr *t, uint64_t v);
+/* Immediate of an operation of log2 size @osize: at most 4 bytes. */
+void tr_imm(struct tr *t, unsigned int osize, int64_t v);
+/*
+ * One instruction; an immediate of @imm_bytes follows it, which the caller emits.
+ */
+void tr_op_rm(struct tr *t, uint32_t op, unsigned int reg, const struct tr_rm *rm,
+	      unsigned int imm_bytes);
+void tr_op_rr(struct tr *t, uint32_t op, unsigned int reg, unsigned int rm);
+void tr_op_mem(struct tr *t, uint32_t op, unsigned int reg, struct tr_mem m);
+/* Opcode bits for log2 size @osize: byte registers, 66, REX.W; @op is the form for bytes. */
+uint32_t tr_sized(uint32_t op, unsigned int osize);
+/* jcc (cc 0..15) or jmp (cc TR_ALWAYS) with a 32-bit displacement; returns where it ends. */
+#define TR_ALWAYS 16u
+uint8_t *tr_jump(struct tr *t, unsigned int cc, const uint8_t *to);
+void tr_call(struct tr *t, const uint8_t *to);
+/* Set the displacement that ends at @end. */
+void tr_patch(uint8_t *end, const uint8_t *to);
+
+static inline struct tr_rm tr_reg(unsigned int reg)
+{
+	return (struct tr_rm){ .reg = (uint8_t)reg };
+}
+
+static inline struct tr_mem tr_based(unsigned int base, int32_t disp)
+{
+	return (struct tr_mem){ .base = (uint8_t)base, .index = TR_NO_REG, .disp = disp };
+}
+
+/* A field of struct soft_vcpu. */
+static inline struct tr_mem tr_state(size_t offset)
+{
+	return tr_based(TR_STATE, (int32_t)offset);
+}
+#define TR_FIELD(field) tr_state(offsetof(struct soft_vcpu, field))
+
+static inline struct tr_mem tr_slot(unsigned int guest_reg)
+{
+	return tr_state(offsetof(struct soft_vcpu, cpu.gpr) + 8u * guest_reg);
+}
+
+/* Register or slot of a guest register. */
+static inline struct tr_rm tr_guest(unsigned int r)
+{
+	unsigned int h = tr_host(r);
+
+	if (h != TR_NO_REG)
+		return tr_reg(h);
+	return (struct tr_rm){ .mem = true, .m = tr_slot(r) };
+}
+
+/* Frequent instructions. */
+void tr_load(struct tr *t, unsigned int reg, struct tr_mem m);	/* 64 bits */
+void tr_store(struct tr *t, struct tr_mem m, unsigned int reg); /* 64 bits */
+void tr_lea(struct tr *t, unsigned int reg, struct tr_mem m);
+void tr_mov(struct tr *t, unsigned int dst, unsigned int src);
+void tr_mov_imm(struct tr *t, unsigned int reg, uint64_t v);
+void tr_store_imm32(struct tr *t, struct tr_mem m, uint32_t v); /* 32 bits */
+
+/* -- flags (flags.c) ----------------------------------------------------------------------- */
+
+struct tr_flag_use tr_flag_use(const struct x86_insn *i);
+/* Fill t->live from the block's end to its start. */
+void tr_liveness(struct tr *t);
+/* Code: host flags to c->arith and back; @tmp is lost. */
+void tr_emit_save_flags(struct tr *t, unsigned int tmp);
+void tr_emit_load_flags(struct tr *t, unsigned int tmp);
+/* The host's flags are going to be lost: save them if anyone reads them later. */
+void tr_clobber(struct tr *t);
+/* Ahead of the host's instruction: give it the flags that it reads or keeps. */
+void tr_need_flags(struct tr *t);
+/* Behind it. */
+static inline void tr_flags_done(struct tr *t)
+{
+	if (t->use.changes)
+		t->flags = TR_IN_HOST;
+}
+
+/* -- regions, memory operands (mem.c) ------------------------------------------------------ */
+
+void tr_swap(struct tr *t); /* between hot and cold region */
+/*
+ * Probe the TLB for the memory operand of @i, for @size bytes; @m: the operand on the host.
+ * @aligned: the access must be aligned to 16 bytes. T1 is taken (and T2 with base T2); T0 is free.
+ * false: cannot be done in place; nothing was emitted.
+ */
+bool tr_address(struct tr *t, const struct x86_insn *i, unsigned int size, bool write, bool aligned,
+		struct tr_mem *m);
+/* The same for [base + disp] of a host register. */
+void tr_probe(struct tr *t, unsigned int base, int32_t disp, unsigned int size, bool write);
+/* Finish the instruction: its cold stub, if anything leads there. */
+void tr_finish_cold(struct tr *t);
+/* Does EFLAGS.AC pick the TLB context? */
+bool tr_dynamic_context(const struct tr *t);
+/* A jump from here to the cold stub. */
+void tr_to_cold(struct tr *t, unsigned int cc);
+/* Execute instruction @n by its handler. */
+void tr_exec(struct tr *t, unsigned int n);
+
+/* -- templates. false: not this one; nothing was emitted ------------------------------------ */
+
+typedef bool (*tr_template)(struct tr *t, const struct x86_insn *i);
+
+bool tr_int_insn(struct tr *t, const struct x86_insn *i);    /* int.c */
+bool tr_branch_insn(struct tr *t, const struct x86_insn *i); /* branch.c */
+/* Consecutive pushes or pops as one; returns how many instructions that were, 0: none. */
+unsigned int tr_stack_group(struct tr *t);
+/* Goes on at @off from the block's start. */
+void tr_exit_direct(struct tr *t, int64_t off, unsigned int cc);
+bool tr_sse_insn(struct tr *t, const struct x86_insn *i); /* sse.c */
+bool tr_is_sse(const struct tr *t, const struct x86_insn *i);
+void tr_sse_init(void);
+
+/* -- common routines (common.c) ------------------------------------------------------------ */
+
+void tr_make_common(struct tr *t);
+
+/* Bits of soft_tr.site, next to the offset of the displacement's end. */
+#define TR_SITE_DIRECT 0x80000000u
+#define TR_SITE_HOST   0x40000000u /* comes with flags in the host's */
+#define TR_SITE_NEAR   0x20000000u /* within the page */
+#define TR_SITE_POLL   0x10000000u /* backwards: must look at exit_req */
+#define TR_SITE_OFFSET 0x0fffffffu
+
+/* What the generated code returns; below: enum x86_result of the handler that ended it. */
+#define TR_EXIT_GO     32u /* ip and site are set */
+#define TR_EXIT_INTERP 33u /* interpret the block at ip */
+
+#endif

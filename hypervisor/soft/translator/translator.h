@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * translator.h - the binary translator as the rest of soft/ sees it: what a vcpu keeps for it, and
+ * when it is called. tr.h is its inside; docs/translator.md the design.
+ * Locking: a vcpu's part belongs to the vcpu's thread. Not saved.
+ */
+#ifndef SOFT_TRANSLATOR_H
+#define SOFT_TRANSLATOR_H
+
+#include "hvm/hvm_state.h"
+#include "os/posix/os_code.h"
+#include "x86/cpu.h"
+
+struct domain;
+struct hvm_exit;
+struct soft_vcpu;
+struct soft_block;
+
+/*
+ * A translated block; lives in the code buffer, whose far entries read ip and stamp. Offsets are in
+ * the code buffer.
+ */
+struct soft_tr_block {
+	uint64_t ip;	    /* far entries go on only if the guest comes for this address ... */
+	uint64_t stamp;	    /* ... and it was seen to lead here in this epoch */
+	uint32_t body;	    /* flags in c->arith */
+	uint32_t body_host; /* flags in the host's; the same where flags do not matter */
+	uint32_t poll, poll_host; /* looks at exit_req first */
+	uint32_t far, far_host;	  /* checks ip and stamp, sets page_ip, polls. T0: ip, T1: site */
+	uint64_t reach_up, reach_down; /* direct branches do not go further than this */
+	uint32_t global;	       /* of epoch[], built in */
+	uint32_t dropped;	       /* code that a dropped block's body leads to */
+};
+
+#define SOFT_TR_JUMP_BITS    12
+#define SOFT_TR_JUMP_ENTRIES (1u << SOFT_TR_JUMP_BITS)
+/* Executions of a block by the interpreter before it is translated. */
+#define SOFT_TR_THRESHOLD    1u
+#define SOFT_TR_CACHE_BYTES  (64u << 20) /* of a domain */
+
+enum soft_tr_mode {
+	SOFT_TR_OFF,
+	SOFT_TR_ON,
+	SOFT_TR_VERIFY,
+};
+
+/* Part of struct soft_vcpu. The first fields are read and written by generated code. */
+struct soft_tr {
+	uint64_t host_rsp; /* of the C function that entered */
+	uint64_t entry;
+	uint64_t page_ip; /* guest ip of the start of the page that the running block is in */
+	uint64_t insn;	  /* struct x86_insn that a handler was last called for */
+	uint64_t drops;	  /* counts dropped blocks */
+	uint32_t site;	  /* where the last exit came from, TR_SITE_* */
+	uint32_t xmm_live;
+	uint32_t mxcsr;	     /* the C code's */
+	uint32_t from_block; /* block whose indirect branch was last taken, by arena offset */
+	/* Indirect branches: where to look for the block, by low bits of ip. One a TLB context. */
+	uint64_t jump[X86_TLB_CONTEXTS][SOFT_TR_JUMP_ENTRIES];
+
+	/* From here on for C alone. */
+	enum soft_tr_mode mode;
+	bool exact_flags; /* keep flags right also where nothing but an exception's frame shows */
+	struct os_code code;
+	uint8_t *hot, *hot_end, *cold, *cold_end;
+	struct soft_tr_block *blocks;
+	uint32_t block_count, block_max;
+	uint32_t common_bytes; /* at the buffer's start */
+	uint32_t enter, exec, exit, load_xmm;
+	uint32_t jump_key[X86_TLB_CONTEXTS];
+	uint64_t generation; /* counts flushes */
+	uint64_t site_ip;    /* where the last exit went ... */
+	uint32_t site_key;   /* ... and in which mode */
+	uint64_t stat_calls; /* instructions translated as a call of their handler */
+	struct soft_tr_verify *verify;
+};
+
+/* What a new vcpu of this domain gets. */
+enum soft_tr_mode soft_tr_default(const struct domain *d);
+/* Called by soft.c. -HVM_E*: no memory, or the host cannot; then the mode is off. */
+int soft_tr_init(struct soft_vcpu *sv, enum soft_tr_mode mode, unsigned int vcpus);
+void soft_tr_fini(struct soft_vcpu *sv);
+/* NULL, or what the host's processor lacks for generated code. */
+const char *soft_tr_missing(void);
+
+/* -- called by block.c, between two instructions or from a handler -- */
+void soft_tr_drop(struct soft_vcpu *sv, struct soft_block *b);
+/* All decoded blocks go. */
+void soft_tr_flush(struct soft_vcpu *sv);
+
+/* -- called by interp.c -- */
+
+/* May the block at ip be run translated? */
+bool soft_tr_wanted(const struct soft_vcpu *sv);
+/* Run from cpu.ip on; as soft_run_once() in interp.c. */
+int soft_tr_run(struct soft_vcpu *sv, struct hvm_exit *ret);
+
+/* -- verify.c; called by tlb.c and x86_cpu_env users -- */
+struct soft_tr_verify;
+int soft_tr_verify_run(struct soft_vcpu *sv, struct soft_block *b, struct hvm_exit *ret);
+
+#endif
