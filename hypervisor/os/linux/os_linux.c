@@ -23,6 +23,7 @@
 #include <linux/sched.h>
 #include <linux/sched/clock.h>
 #include <linux/sched/signal.h>
+#include <linux/sched/stat.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/swait.h>
@@ -282,20 +283,24 @@ static bool os_waiter_take(struct os_waiter *o)
 	return atomic_read(&o->token) && atomic_xchg(&o->token, 0);
 }
 
-/* To sleep and to be woken costs more than a short wait; nobody else may want the CPU. */
+/*
+ * To sleep and to be woken costs more than a short wait, unless another task wants the CPU: that may
+ * be the one that is waited for.
+ */
 static bool os_waiter_poll(struct os_waiter *o)
 {
-	u64 us = min(READ_ONCE(halt_poll_us), OS_HALT_POLL_MAX_US);
-	u64 end = ktime_get_ns() + us * NSEC_PER_USEC;
+	u64 us = min(READ_ONCE(halt_poll_us), OS_HALT_POLL_MAX_US), end = 0;
 
-	do {
-		if (os_waiter_take(o))
-			return true;
-		if (need_resched() || signal_pending(current))
+	while (!os_waiter_take(o)) {
+		if (!us || !single_task_running() || need_resched() || signal_pending(current))
+			return false;
+		if (!end)
+			end = ktime_get_ns() + us * NSEC_PER_USEC;
+		else if (ktime_get_ns() >= end)
 			return false;
 		cpu_relax();
-	} while (us && ktime_get_ns() < end);
-	return false;
+	}
+	return true;
 }
 
 /* A signal ends the wait too: the caller asks hvm_os_interrupted() next. */
