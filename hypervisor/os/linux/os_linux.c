@@ -284,8 +284,8 @@ static bool os_waiter_take(struct os_waiter *o)
 }
 
 /*
- * To sleep and to be woken costs more than a short wait, unless another task wants the CPU: that may
- * be the one that is waited for.
+ * To sleep and to be woken costs more than a short wait, unless another task wants the CPU: that
+ * may be the one that is waited for.
  */
 static bool os_waiter_poll(struct os_waiter *o)
 {
