@@ -187,7 +187,8 @@ static int config_machine(struct ioemu_config *c, struct ioemu_error *err)
 {
 	static const char *const engines[] = { "auto", "soft", "vmx", "svm", NULL };
 	static const char *const models[] = { "hvm-v2", "hvm-v1", NULL };
-	unsigned int engine, model;
+	static const char *const translators[] = { "off", "on", "verify", NULL };
+	unsigned int engine, model, translator;
 	uint64_t vcpus;
 
 	if (config_string(c->root, "uuid", "", true, &c->uuid, err) < 0 ||
@@ -196,8 +197,10 @@ static int config_machine(struct ioemu_config *c, struct ioemu_error *err)
 	    config_unsigned(c->root, "memory_mib", "", HVM_BUILD_MIN_RAM >> 20,
 			    HVM_BUILD_MAX_RAM >> 20, &c->memory_mib, err) < 0 ||
 	    config_word(c->root, "engine", "", engines, &engine, err) < 0 ||
-	    config_word(c->root, "cpu_model", "", models, &model, err) < 0)
+	    config_word(c->root, "cpu_model", "", models, &model, err) < 0 ||
+	    config_word(c->root, "translator", "", translators, &translator, err) < 0)
 		return -1;
+	c->translator = (enum hvm_translator)translator; /* in the enum's order, too */
 	c->vcpus = (unsigned int)vcpus;
 	c->engine = (enum hvm_engine)engine; /* the words are in the enum's order */
 	c->cpu_model = model == 0 ? HVM_CPU_V2 : HVM_CPU_V1;

@@ -37,6 +37,7 @@ struct ioemu_config {
 	uint64_t memory_mib;
 	enum hvm_engine engine;
 	enum hvm_cpu_model cpu_model;
+	enum hvm_translator translator; /* the soft engine's; expert setting */
 	enum hvm_boot_kind boot;
 	enum hvm_boot_device order[HVM_BOOT_ORDER_MAX];
 	const char *kernel, *initrd, *cmdline;

@@ -119,6 +119,7 @@ static int runtime_create_domain(struct runtime *r, struct ioemu_error *err)
 		.engine = r->cfg.engine,
 		.cpu_model = r->cfg.cpu_model,
 		.vcpus = r->cfg.vcpus,
+		.translator = r->cfg.translator,
 	};
 	int result;
 
