@@ -113,6 +113,21 @@ static int runtime_check_memory(const struct runtime *r, struct ioemu_error *err
 			       (unsigned long long)r->cfg.memory_mib, (unsigned long long)host_mib);
 }
 
+/* Why the engine that was asked for does not serve; AUTO falls back to the software CPU's reason.
+ */
+static int runtime_no_engine(const struct runtime *r, struct ioemu_error *err)
+{
+	struct hvm_engine_info e[8];
+	size_t count = hvm_engines(e, 8);
+	const char *reason = "this host's processor is below the CPU model";
+
+	for (size_t i = 0; i < count && i < 8; i++) {
+		if (e[i].engine == r->cfg.engine && !e[i].available)
+			reason = e[i].reason;
+	}
+	return ioemu_error_set(err, "engine-unavailable", "engine: %s", reason);
+}
+
 static int runtime_create_domain(struct runtime *r, struct ioemu_error *err)
 {
 	struct hvm_domain_config dc = {
@@ -126,8 +141,7 @@ static int runtime_create_domain(struct runtime *r, struct ioemu_error *err)
 	snprintf(dc.name, sizeof(dc.name), "%s", r->cfg.name);
 	result = hvm_domain_create(&dc, &r->domain);
 	if (result == -ENODEV)
-		return ioemu_error_set(err, "engine-unavailable",
-				       "engine: this host does not have it");
+		return runtime_no_engine(r, err);
 	if (result)
 		return ioemu_error_set(err, "domain-create-failed", "domain: %s",
 				       strerror(-result));

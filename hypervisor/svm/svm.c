@@ -57,20 +57,23 @@ static void svm_read_features(struct svm_features *f)
 	f->has_xss = f->has_xsave && svm_bit(xsave.eax, 3);
 }
 
-/* NULL: this CPU has what it takes. */
-static const char *svm_refusal(void)
+/* NULL: this CPU has what it takes. Else why not, and *error says which kind of reason it is. */
+static const char *svm_refusal(int *error)
 {
 	const struct host_cpuid ext1 = host_cpuid_leaf(0x80000001, 0);
 	const struct host_cpuid svm = host_cpuid_leaf(0x8000000a, 0);
 
+	*error = -HVM_ENODEV;
 	if (!svm_bit(ext1.ecx, 2))
 		return "this processor has no SVM";
 	if (!svm_bit(svm.edx, 0))
 		return "this processor's SVM has no nested paging";
 	if (svm.ebx < 2)
 		return "this processor has no address space identifiers";
-	if (host_rdmsr(MSR_VM_CR) & VM_CR_SVMDIS)
+	if (host_rdmsr(MSR_VM_CR) & VM_CR_SVMDIS) {
+		*error = -HVM_EPERM;
 		return "firmware has switched SVM off";
+	}
 	if (svm_bit(host_cpuid_leaf(0x8000001f, 0).eax, 0) &&
 	    (host_rdmsr(MSR_SYSCFG) & SYSCFG_MEM_ENCRYPT))
 		return "the host's memory is encrypted (SME), which svm does not serve yet";
@@ -104,12 +107,13 @@ static int svm_cpu_on(void *arg)
 {
 	unsigned int cpu = hvm_os_cpu();
 	struct svm_cpu *c;
+	int error;
 
 	(void)arg;
 	if (cpu >= SVM_MAX_CPUS)
 		return -HVM_ENODEV;
-	if (svm_refusal())
-		return -HVM_EPERM;
+	if (svm_refusal(&error))
+		return error;
 	if (host_rdmsr(HOST_MSR_EFER) & EFER_SVME)
 		return -HVM_EBUSY;
 	c = svm_host.cpu[cpu];
@@ -251,11 +255,11 @@ static const struct hvm_function_table svm_function_table = {
 	.cpuid_filter = svm_cpuid_filter,
 };
 
-const struct hvm_function_table *svm_probe(const char **why)
+const struct hvm_function_table *svm_probe(const char **why, int *error)
 {
 	int rc = 0;
 
-	*why = svm_refusal();
+	*why = svm_refusal(error);
 	if (*why)
 		return NULL;
 	svm_read_features(&svm_host.features);
@@ -267,9 +271,10 @@ const struct hvm_function_table *svm_probe(const char **why)
 	switch (rc) {
 	case 0: return &svm_function_table;
 	case -HVM_EBUSY: *why = "another hypervisor uses SVM (kvm_amd?)"; break;
-	case -HVM_EPERM: *why = "a processor of this host lacks SVM, or has it switched off"; break;
-	case -HVM_ENODEV: *why = "this host has more processors than svm serves"; break;
+	case -HVM_EPERM: *why = "firmware has switched SVM off on some processors"; break;
+	case -HVM_ENODEV: *why = "some processors of this host do not serve svm"; break;
 	default: *why = "no memory"; break;
 	}
+	*error = rc;
 	return NULL;
 }

@@ -126,10 +126,12 @@ static inline void svm_touch(struct svm_vcpu *sv, uint32_t group)
 /* -- svm.c ------------------------------------------------------------------------------------- */
 
 /*
- * svm_probe - switch SVM on, on every CPU; the vendor's table, or NULL and why this host has none.
- * hvm_os_off_each_cpu() switches it off again. One caller at a time.
+ * svm_probe - switch SVM on, on every CPU; the vendor's table, or NULL and why this host has none,
+ * with -HVM_ENODEV (no SVM, or not all that svm needs), -HVM_EPERM (firmware has switched it off),
+ * -HVM_EBUSY (another hypervisor) or -HVM_ENOMEM. hvm_os_off_each_cpu() switches it off again. One
+ * caller at a time.
  */
-const struct hvm_function_table *svm_probe(const char **why);
+const struct hvm_function_table *svm_probe(const char **why, int *error);
 /* svm_unload - SVM is off and stays off: free what was kept for the next time. */
 void svm_unload(void);
 

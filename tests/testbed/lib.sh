@@ -40,7 +40,7 @@ make_host_tree() {
 	ln -s busybox "$tree/bin/sh"
 	install -m 755 "$testbed/host-init" "$tree/init"
 	cp "$build/ko/hvm.ko" "$tree/modules/"
-	for program in irqbypass kvm kvm-amd kvm-intel; do
+	for program in irqbypass kvm ccp kvm-amd kvm-intel msr; do
 		find "$modules" -name "$program.ko" -exec cp {} "$tree/modules/" \;
 	done
 	cp "$testbed"/host/* "$tree/tests/"

@@ -61,8 +61,8 @@ void vendor_describe(struct hvm_ioctl_vendor ret[MODULE_VENDORS]);
 /* vendor_unload - the module goes, and what vendors kept with it. Virtualization is off. */
 void vendor_unload(void);
 
-/* The vendors' own doors (svm/svm.c, vmx/vmx.c). NULL: *why says why not. */
-const struct hvm_function_table *svm_probe(const char **why);
+/* The vendors' own doors (svm/svm.c, vmx/vmx.c). NULL: *why says why not, *error is -errno. */
+const struct hvm_function_table *svm_probe(const char **why, int *error);
 const struct hvm_function_table *vmx_probe(const char **why);
 void svm_unload(void);
 

@@ -11,9 +11,10 @@
 #include <linux/mutex.h>
 #include <linux/string.h>
 
-const struct hvm_function_table *__weak svm_probe(const char **why)
+const struct hvm_function_table *__weak svm_probe(const char **why, int *error)
 {
 	*why = "this build has no svm";
+	*error = -ENODEV;
 	return NULL;
 }
 
@@ -27,15 +28,21 @@ void __weak svm_unload(void)
 {
 }
 
+static const struct hvm_function_table *vendor_probe_vmx(const char **why, int *error)
+{
+	*error = -ENODEV;
+	return vmx_probe(why);
+}
+
 struct vendor {
 	const char *name;
 	u32 engine;
-	const struct hvm_function_table *(*probe)(const char **why);
+	const struct hvm_function_table *(*probe)(const char **why, int *error);
 };
 
 static const struct vendor vendors[MODULE_VENDORS] = {
 	{ "svm", HVM_ENGINE_SVM, svm_probe },
-	{ "vmx", HVM_ENGINE_VMX, vmx_probe },
+	{ "vmx", HVM_ENGINE_VMX, vendor_probe_vmx },
 };
 
 static DEFINE_MUTEX(vendor_mutex);
@@ -50,9 +57,10 @@ static int vendor_error[MODULE_VENDORS] = { -EAGAIN, -EAGAIN };
 static int vendor_try(unsigned int i)
 {
 	const char *why = "it gave no reason", *hole;
-	const struct hvm_function_table *t = vendors[i].probe(&why);
+	int error = 0;
+	const struct hvm_function_table *t = vendors[i].probe(&why, &error);
 
-	vendor_error[i] = t ? 0 : -ENODEV;
+	vendor_error[i] = t ? 0 : error;
 	if (t) {
 		hole = hvm_table_check(t);
 		if (hole) {
@@ -102,6 +110,7 @@ static int vendor_switch_on(u32 engine)
 
 int vendor_get(uint32_t engine, const struct hvm_function_table **ret)
 {
+	unsigned int i;
 	int rc;
 
 	if (engine != HVM_ENGINE_AUTO && engine != HVM_ENGINE_SVM && engine != HVM_ENGINE_VMX)
@@ -111,6 +120,11 @@ int vendor_get(uint32_t engine, const struct hvm_function_table **ret)
 	if (!rc) {
 		vendor_users++;
 		*ret = vendor_table;
+	}
+	for (i = 0; i < MODULE_VENDORS && rc; i++) {
+		if (engine == HVM_ENGINE_AUTO || engine == vendors[i].engine)
+			pr_info_ratelimited("hvm: a domain is refused: %s: %s\n", vendors[i].name,
+					    vendor_why[i]);
 	}
 	mutex_unlock(&vendor_mutex);
 	return rc;
@@ -130,7 +144,8 @@ void vendor_describe(struct hvm_ioctl_vendor ret[MODULE_VENDORS])
 
 	mutex_lock(&vendor_mutex);
 	for (i = 0; i < MODULE_VENDORS; i++) {
-		if (!vendor_table && vendor_error[i] && !vendor_try(i))
+		/* The other hypervisor may have come or gone since. */
+		if (!vendor_table && !vendor_try(i))
 			vendor_off();
 		ret[i].error = vendor_error[i];
 		ret[i].engine = vendors[i].engine;
