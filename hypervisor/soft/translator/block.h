@@ -17,4 +17,7 @@ void tr_block_unlink(struct soft_vcpu *sv, struct soft_tr_block *r);
 void tr_reset(struct soft_tr *g);
 void tr_clear_jumps(struct soft_tr *g, unsigned int ctx);
 
+/* Run @b, which was found for cpu.ip just now. Returns TR_EXIT_* or what a handler returned. */
+int tr_enter_block(struct soft_vcpu *sv, struct soft_block *b);
+
 #endif

@@ -202,9 +202,20 @@ static int tr_digest(struct soft_vcpu *sv, int r, struct hvm_exit *ret)
 	return soft_digest(sv, (const struct x86_insn *)(uintptr_t)g->insn, r, ret);
 }
 
-int soft_tr_run(struct soft_vcpu *sv, struct hvm_exit *ret)
+int tr_enter_block(struct soft_vcpu *sv, struct soft_block *b)
 {
 	typedef int (*enter_fn)(struct soft_vcpu * sv, const void *entry);
+	struct soft_tr *g = &sv->tr;
+
+	b->tr->ip = b->ip;
+	b->tr->stamp = b->stamp;
+	g->page_ip = b->ip - (b->gpa & ~HVM_PAGE_MASK);
+	tr_check_jumps(sv);
+	return ((enter_fn)(uintptr_t)(g->code.rx + g->enter))(sv, g->code.rx + b->tr->body);
+}
+
+int soft_tr_run(struct soft_vcpu *sv, struct hvm_exit *ret)
+{
 	struct soft_tr *g = &sv->tr;
 	struct soft_block *b = soft_block_find(sv);
 	uint32_t site = g->site;
@@ -219,14 +230,9 @@ int soft_tr_run(struct soft_vcpu *sv, struct hvm_exit *ret)
 		return SOFT_GO_ON;
 	if (!r || hvm_unlikely(!tr_in_reach(r, b->ip)))
 		return soft_interpret(sv, b, ret);
-	r->ip = b->ip;
-	r->stamp = b->stamp;
-	g->page_ip = b->ip - (b->gpa & ~HVM_PAGE_MASK);
-	tr_check_jumps(sv);
 	/* Unless something else came first, like an interrupt. */
 	if (site && g->site_ip == b->ip && g->site_key == sv->key)
 		tr_link(sv, b, site);
 	sv->vcpu->stats.tr_runs++;
-	return tr_digest(
-		sv, ((enter_fn)(uintptr_t)(g->code.rx + g->enter))(sv, g->code.rx + r->body), ret);
+	return tr_digest(sv, tr_enter_block(sv, b), ret);
 }

@@ -1,0 +1,437 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * test_translator.c - translated blocks against the interpreter: random instructions, several to a
+ * block, from random states, over pages that are writable, read-only or absent, so that many fault
+ * in the middle. Compared are all registers, all flags (undefined ones too), memory, where the
+ * block led, and of an exception its vector, error code and address.
+ *
+ * HVM_TRANSLATOR_CASES: how many (300,000); HVM_TRANSLATOR_SEED: where to start. Every block has a
+ * seed of its own, and the one that is printed with a difference runs that block first.
+ */
+#include "oracle_gen.h"
+#include "soft_guest.h"
+
+#include "lib/lib_ops.h"
+#include "soft/translator/block.h"
+#include "x86/exec_int.h"
+
+#define CASES_DEFAULT	300000ull
+#define SEED_DEFAULT	0x9e3779b97f4a7c15ull
+#define STATES_A_BLOCK	8u
+#define MAX_DIFFERENCES 10u
+#define MAX_INSNS	12u
+
+#define GUEST_PT     0xa000u
+#define GUEST_ARENA  0x400000u
+#define GUEST_CODE_1 0x20000u
+#define ARENA_BYTES  (ORACLE_PAGES * 4096u)
+
+struct outcome {
+	int result; /* TR_EXIT_GO, X86_ABORT, X86_HALT */
+	uint64_t ip;
+	int vector;
+	uint32_t error, stop;
+	uint64_t cr2;
+	struct native_state regs;
+	uint8_t arena[ARENA_BYTES];
+};
+
+static struct {
+	struct guest guest;
+	struct soft_vcpu *sv;
+	uint8_t code[256];
+	unsigned int code_bytes, insns, at;
+	uint64_t seed;
+	struct native_state start;
+	uint8_t arena[ARENA_BYTES];
+	struct outcome interp, tr;
+	unsigned long cases, faults, differences;
+} t;
+
+static uint8_t *guest_arena(void)
+{
+	return t.guest.ram + GUEST_ARENA;
+}
+
+/* -- random blocks ------------------------------------------------------------------------- */
+
+static uint64_t random_target(void)
+{
+	static const uint8_t pages[] = { 1, 1, 1, 2, 2, 5, 4, 0, 3 };
+	unsigned int how = native_pick(16);
+	uint64_t at = ORACLE_PAGE(pages[native_pick(how ? 6 : 9)]) + native_pick(4096);
+
+	/* The boundary of two pages. */
+	if (how == 15)
+		at = ORACLE_PAGE(2) - native_pick(20);
+	return how < 8 ? at & ~15ull : at;
+}
+
+static bool insn_wanted(const struct oracle_insn *o)
+{
+	if (oracle_is_x87(&o->i) || (o->i.op >= X86_OP_MOVD && o->i.osize == 3))
+		return native_pick(8) == 0;
+	/* Where they lead is another block. */
+	if ((oracle_kind_of[o->i.op] & K_BRANCH) && native_pick(3))
+		return false;
+	/* Its time depends on what it finds there. */
+	if (o->i.rep && oracle_is_string(&o->i))
+		return native_pick(8) == 0;
+	return o->i.op != X86_OP_INVALID || native_pick(16) == 0;
+}
+
+static void random_block(void)
+{
+	struct oracle_insn o = { .size = X86_CODE64 };
+
+	t.insns = 1 + native_pick(MAX_INSNS);
+	t.code_bytes = 0;
+	t.at = native_pick(8) ? native_pick(3800) : 4096 - native_pick(60);
+	for (unsigned int n = 0; n < t.insns; n++) {
+		do
+			oracle_generate(&o);
+		while (!insn_wanted(&o));
+		if (o.disp_at && native_pick(8)) {
+			uint64_t target = random_target();
+
+			if (o.i.base == X86_REG_IP)
+				target -= ORACLE_CODE + t.at + t.code_bytes + o.len;
+			memcpy(o.bytes + o.disp_at, &target, o.disp_bytes);
+		}
+		memcpy(t.code + t.code_bytes, o.bytes, o.len);
+		t.code_bytes += o.len;
+	}
+	memcpy(t.code + t.code_bytes, "\x0f\x0b", 2);
+	t.code_bytes += 2;
+}
+
+static void random_start(void)
+{
+	native_random_regs(&t.start);
+	native_random_sse_control(&t.start, native_pick(8) == 0);
+	if (native_pick(8) == 0)
+		native_random_x87_control(&t.start, true);
+	for (unsigned int r = 0; r < 16; r++) {
+		unsigned int how = native_pick(8);
+
+		if (how < 5)
+			t.start.gpr[r] = random_target();
+		else if (how == 5)
+			t.start.gpr[r] = native_pick(64);
+	}
+	if (native_pick(4))
+		t.start.gpr[X86_RCX] = native_pick(70);
+	if (native_pick(2))
+		t.start.gpr[X86_RDX] = native_pick(2) ? 0
+						      : (uint64_t)((int64_t)t.start.gpr[0] >> 63);
+	if (native_pick(8))
+		t.start.gpr[X86_RSP] = ORACLE_PAGE(1) + 512 + native_pick(6000);
+	if (native_pick(8) == 0)
+		t.start.rflags |= X86_EFL_DF;
+	for (unsigned int n = 0; n < sizeof(t.arena) / 8; n += 1 + native_pick(16)) {
+		uint64_t v = native_pick(4) ? native_random_qword() : random_target();
+
+		memcpy(t.arena + n * 8, &v, 8);
+	}
+}
+
+/* -- running ------------------------------------------------------------------------------- */
+
+static void put_start(void)
+{
+	struct x86_cpu *c = &t.sv->cpu;
+
+	memcpy(guest_arena(), t.arena, sizeof(t.arena));
+	native_put_regs(&t.start, c);
+	c->fpu.fop = c->fpu.fcs = c->fpu.fds = 0;
+	c->fpu.fip = c->fpu.fdp = 0;
+	c->x86_ip = ORACLE_CODE + t.at;
+	c->stop = X86_STOP_NONE;
+	c->exit_req = 0;
+	c->exc = (struct hvm_event){ 0 };
+	c->exc_cr2 = 0;
+	t.sv->non_canonical = false;
+	t.sv->tr.site = 0;
+	x86_update_mode(c);
+}
+
+static void get_outcome(struct outcome *o, int r, const struct x86_insn *i)
+{
+	struct x86_cpu *c = &t.sv->cpu;
+
+	memset(o, 0, offsetof(struct outcome, arena));
+	o->result = r;
+	switch (r) {
+	case X86_BRANCH:
+	case SOFT_FALL: o->result = TR_EXIT_GO; break;
+	case X86_END:
+	case X86_NEXT:
+		o->result = TR_EXIT_GO;
+		c->x86_ip = x86_next_ip(c, i);
+		break;
+	case X86_HALT: c->x86_ip = x86_next_ip(c, i); break;
+	case X86_ABORT:
+		if (i)
+			c->x86_ip = x86_insn_ip(c, i);
+		o->vector = c->exc.vector;
+		o->error = c->exc.error;
+		o->stop = c->stop;
+		o->cr2 = c->exc_cr2;
+		break;
+	}
+	o->ip = c->x86_ip;
+	native_get_regs(c, &o->regs);
+	memcpy(o->arena, guest_arena(), sizeof(o->arena));
+}
+
+/* From the present state to the block's end. */
+static void interpret(struct outcome *o)
+{
+	struct soft_block *b = soft_block_find(t.sv);
+	struct x86_cpu *c = &t.sv->cpu;
+	struct soft_slot *s;
+	int r;
+
+	if (!b) {
+		get_outcome(o, X86_ABORT, NULL);
+		return;
+	}
+	s = b->slot;
+	do {
+		r = s->insn.exec(c, &s->insn);
+		s++;
+	} while (r == X86_NEXT);
+	s--;
+	if (r == SOFT_FALL)
+		c->x86_ip = b->fall_ip;
+	get_outcome(o, r, &s->insn);
+}
+
+static void run_interpreter(struct outcome *o)
+{
+	put_start();
+	interpret(o);
+}
+
+/* Translated code is left behind what loads MXCSR. */
+static bool has_left_early(uint64_t ip)
+{
+	return (t.interp.result != (int)TR_EXIT_GO || ip != t.interp.ip) &&
+	       ip > ORACLE_CODE + t.at && ip < ORACLE_CODE + t.at + t.code_bytes;
+}
+
+static void run_translated(struct outcome *o)
+{
+	struct soft_block *b;
+	int r;
+
+	put_start();
+	b = soft_block_find(t.sv);
+	if (!b) {
+		get_outcome(o, X86_ABORT, NULL);
+		return;
+	}
+	if (!b->tr) {
+		if (tr_full(&t.sv->tr)) {
+			soft_blocks_drop_all(t.sv);
+			soft_key_update(t.sv);
+			b = soft_block_find(t.sv);
+		}
+		tr_block_translate(t.sv, b);
+	}
+	r = tr_enter_block(t.sv, b);
+	if (r == (int)TR_EXIT_INTERP) {
+		/* Nothing was executed. */
+		run_interpreter(o);
+		return;
+	}
+	/* As soft_tr_run() would find out. */
+	if (r == (int)TR_EXIT_GO && !x86_is_canonical(t.sv->cpu.x86_ip)) {
+		*o = t.interp;
+		return;
+	}
+	if (r == (int)TR_EXIT_GO && has_left_early(t.sv->cpu.x86_ip)) {
+		interpret(o);
+		return;
+	}
+	get_outcome(o, r, (const struct x86_insn *)(uintptr_t)t.sv->tr.insn);
+}
+
+/* -- comparison ---------------------------------------------------------------------------- */
+
+static const char *outcome_differs(void)
+{
+	const struct outcome *a = &t.interp, *b = &t.tr;
+	uint64_t flags = X86_EFL_ARITH;
+	const char *differs;
+
+	if (a->result != b->result)
+		return "result";
+	if (a->ip != b->ip)
+		return "ip";
+	if (a->vector != b->vector || a->stop != b->stop)
+		return "vector";
+	if (a->error != b->error || a->cr2 != b->cr2)
+		return "error code or cr2";
+	/* Flags that nothing reads any more are not kept up for exceptions, unless asked for. */
+	if (a->result == X86_ABORT && !t.sv->tr.exact_flags)
+		flags = 0;
+	differs = native_regs_differ(&a->regs, &b->regs, flags);
+	if (!differs && memcmp(a->arena, b->arena, sizeof(a->arena)))
+		differs = "memory";
+	return differs;
+}
+
+static void report(const char *differs)
+{
+	struct x86_insn i;
+
+	fprintf(stderr, "HVM_TRANSLATOR_SEED=%#llx: %s differs\n", (unsigned long long)t.seed,
+		differs);
+	for (unsigned int at = 0; at < t.code_bytes;) {
+		int len = x86_decode(t.code + at, t.code_bytes - at, X86_CODE64, &i);
+
+		if (len <= 0)
+			break;
+		fprintf(stderr, "  %4x %-10s", t.at + at, x86_op_name(i.op));
+		for (int k = 0; k < len; k++)
+			fprintf(stderr, " %02x", t.code[at + (unsigned int)k]);
+		fprintf(stderr, "\n");
+		at += (unsigned int)len;
+	}
+	for (unsigned int n = 0; n < 16; n++)
+		if (t.interp.regs.gpr[n] != t.tr.regs.gpr[n])
+			fprintf(stderr, "  gpr%u: interpreter %llx, here %llx\n", n,
+				(unsigned long long)t.interp.regs.gpr[n],
+				(unsigned long long)t.tr.regs.gpr[n]);
+	fprintf(stderr, "  rflags: %llx, %llx; ip %llx, %llx; result %d vector %d, %d %d\n",
+		(unsigned long long)t.interp.regs.rflags, (unsigned long long)t.tr.regs.rflags,
+		(unsigned long long)t.interp.ip, (unsigned long long)t.tr.ip, t.interp.result,
+		t.interp.vector, t.tr.result, t.tr.vector);
+	for (unsigned int n = 0; n < sizeof(t.arena); n++)
+		if (t.interp.arena[n] != t.tr.arena[n]) {
+			fprintf(stderr, "  memory at %llx: interpreter %02x, here %02x\n",
+				(unsigned long long)(ORACLE_PAGE(0) + n), t.interp.arena[n],
+				t.tr.arena[n]);
+			break;
+		}
+	native_dump("start", &t.start);
+}
+
+static void run_case(bool *differed)
+{
+	const char *differs;
+
+	random_start();
+	run_interpreter(&t.interp);
+	run_translated(&t.tr);
+	t.cases++;
+	t.faults += t.interp.result == X86_ABORT && t.interp.vector != X86_UD;
+	differs = outcome_differs();
+	if (!differs || *differed)
+		return;
+	*differed = true;
+	t.differences++;
+	report(differs);
+}
+
+static uint64_t from_environment(const char *name, uint64_t other)
+{
+	const char *value = getenv(name);
+
+	return value && *value ? strtoull(value, NULL, 0) : other;
+}
+
+static uint64_t mix(uint64_t x)
+{
+	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;
+	x = (x ^ (x >> 27)) * 0x94d049bb133111ebull;
+	return (x ^ (x >> 31)) | 1;
+}
+
+static void new_block(void)
+{
+	uint8_t *code = t.guest.ram + GUEST_CODE_1 + t.at;
+
+	native_seed = mix(t.seed);
+	random_block();
+	code = t.guest.ram + GUEST_CODE_1 + t.at;
+	soft_blocks_drop(t.sv, GUEST_CODE_1 >> 12, ~0ull);
+	soft_blocks_drop(t.sv, (GUEST_CODE_1 >> 12) + 1, ~0ull);
+	memcpy(code, t.code, t.code_bytes);
+}
+
+static void run_cases(bool exact)
+{
+	uint64_t cases = from_environment("HVM_TRANSLATOR_CASES", CASES_DEFAULT) / 2;
+
+	if (t.sv->tr.mode == SOFT_TR_OFF)
+		skip(); /* the host's processor cannot */
+	t.sv->tr.exact_flags = exact;
+	t.cases = t.faults = t.differences = 0;
+	for (t.seed = from_environment("HVM_TRANSLATOR_SEED", SEED_DEFAULT + exact);
+	     t.cases < cases && t.differences < MAX_DIFFERENCES; t.seed += SEED_DEFAULT) {
+		bool differed = false;
+
+		new_block();
+		for (unsigned int n = 0; n < STATES_A_BLOCK; n++)
+			run_case(&differed);
+	}
+	printf("# %lu cases, %lu exceptions\n", t.cases, t.faults);
+	assert_int_equal(t.differences, 0);
+}
+
+static void translated_blocks_do_what_the_interpreter_does(void **state)
+{
+	(void)state;
+	run_cases(false);
+}
+
+static void with_exact_flags_exceptions_show_the_same_flags_too(void **state)
+{
+	(void)state;
+	run_cases(true);
+}
+
+/* -- setup --------------------------------------------------------------------------------- */
+
+static int setup(void **state)
+{
+	(void)state;
+	oracle_gen_init();
+	setenv("HVM_TRANSLATOR", "1", 1);
+	guest_create_long(&t.guest, 1);
+	memset(t.guest.ram + 0x3000, 0, 4096); /* nothing else is mapped */
+	guest_put64(&t.guest, 0x3000 + (ORACLE_PAGE(0) >> 21) * 8, GUEST_PT | 7);
+	for (unsigned int n = 0; n < ORACLE_PAGES; n++)
+		if (ORACLE_READABLE(n))
+			guest_put64(&t.guest, GUEST_PT + n * 8,
+				    (GUEST_ARENA + n * 0x1000) | (ORACLE_WRITABLE(n) ? 7 : 5));
+	for (unsigned int n = 0; n < 2; n++)
+		guest_put64(&t.guest, GUEST_PT + ((ORACLE_CODE >> 12 & 511) + n) * 8,
+			    (GUEST_CODE_1 + n * 0x1000) | 5);
+	guest_start_long(&t.guest, 0, ORACLE_CODE, 3);
+	t.sv = t.guest.d->core->vcpu[0]->vendor;
+	t.sv->cpu.seg[HVM_SEG_TR].limit = 0x60; /* no port may be used */
+	soft_key_update(t.sv);
+	soft_enter(t.sv);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	soft_leave(t.sv);
+	guest_destroy(&t.guest);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(translated_blocks_do_what_the_interpreter_does),
+		cmocka_unit_test(with_exact_flags_exceptions_show_the_same_flags_too),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
