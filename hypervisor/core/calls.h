@@ -42,42 +42,4 @@ bool vcpu_state_ok(struct vcpu *v, const struct hvm_vcpu_state *s);
 int vcpu_translate(struct vcpu *v, gva_t gva, gpa_t *ret);
 size_t vcpu_stats(const struct vcpu *v, uint64_t *ret, size_t max);
 
-/* -- core/abi.c: the calls of hvm/hvm_ioctl.h that need nothing of the operating system but copying
- */
-
-/* What a call wants locked while it works. */
-enum abi_lock {
-	ABI_LOCK_NONE,
-	ABI_LOCK_READ,	/* memory map: may not change */
-	ABI_LOCK_WRITE, /* memory map: changes */
-	ABI_LOCK_QUIET, /* changes, and no vcpu runs */
-	ABI_LOCK_VCPU,	/* this vcpu does not run, and the memory map may not change */
-};
-
-/* The caller's memory. -HVM_EFAULT. */
-struct abi_os {
-	int (*copy_in)(void *to, uint64_t from, size_t bytes);
-	int (*copy_out)(uint64_t to, const void *from, size_t bytes);
-};
-
-struct abi_target {
-	struct domain *domain;
-	struct vcpu *vcpu; /* calls of a vcpu's file */
-	const struct abi_os *os;
-};
-
-struct abi_call {
-	uint32_t call; /* HVM_IOCTL_*; 0: no such call */
-	uint32_t lock; /* enum abi_lock */
-	/* @arg: the call's structure, a private copy. 0 or more, or -errno. */
-	int (*fn)(const struct abi_target *t, void *arg);
-};
-
-/* The largest structure of any call. */
-#define ABI_ARG_BYTES 272u
-
-/* abi_find_domain, abi_find_vcpu - the call @call of that kind of file, or NULL. */
-const struct abi_call *abi_find_domain(uint32_t call);
-const struct abi_call *abi_find_vcpu(uint32_t call);
-
 #endif

@@ -12,6 +12,7 @@
 #define INTERCEPT_BUFFERED  16
 #define INTERCEPT_DOORBELLS 64
 
+/* Sorted by base; ranges do not overlap. */
 struct intercept_table {
 	unsigned int count;
 	struct hvm_intercept range[INTERCEPT_RANGES];
@@ -50,9 +51,18 @@ void intercept_destroy(struct domain *d)
 
 static int intercept_register(struct intercept_table *t, const struct hvm_intercept *r)
 {
+	unsigned int at = t->count;
+
 	if (t->count == INTERCEPT_RANGES)
 		return -HVM_ENOSPC;
-	t->range[t->count++] = *r;
+	while (at > 0 && t->range[at - 1].base > r->base)
+		at--;
+	if ((at > 0 && r->base - t->range[at - 1].base < t->range[at - 1].bytes) ||
+	    (at < t->count && t->range[at].base - r->base < r->bytes))
+		return -HVM_EEXIST;
+	memmove(&t->range[at + 1], &t->range[at], (t->count - at) * sizeof(t->range[0]));
+	t->range[at] = *r;
+	t->count++;
 	return 0;
 }
 
@@ -66,14 +76,23 @@ int hvm_mmio_register(struct domain *d, const struct hvm_intercept *r)
 	return intercept_register(&d->intercepts->mmio, r);
 }
 
+/* NULL also for an access that begins in a range and goes beyond it. */
 static const struct hvm_intercept *intercept_find(const struct intercept_table *t, uint64_t address,
 						  unsigned int size)
 {
-	for (unsigned int i = 0; i < t->count; i++) {
-		uint64_t offset = address - t->range[i].base;
+	unsigned int low = 0, high = t->count;
 
-		if (offset < t->range[i].bytes && size <= t->range[i].bytes - offset)
-			return &t->range[i];
+	while (low < high) {
+		unsigned int mid = (low + high) / 2;
+		const struct hvm_intercept *r = &t->range[mid];
+		uint64_t offset = address - r->base;
+
+		if (address < r->base)
+			high = mid;
+		else if (offset >= r->bytes)
+			low = mid + 1;
+		else
+			return size <= r->bytes - offset ? r : NULL;
 	}
 	return NULL;
 }
@@ -205,26 +224,29 @@ int hvm_core_access(struct vcpu *v, const struct hvm_io_access *a, bool again, u
 }
 
 /* The same for a domain that executes for another one: ask only where there can be something. */
-static int intercept_remote(struct vcpu *v, const struct hvm_io_access *a, bool again, bool next,
+static int intercept_remote(struct vcpu *v, const struct hvm_io_access *a, bool again,
 			    uint64_t *data)
 {
 	const struct intercept_table *t = intercept_table(v->domain, a->type);
 
-	if (intercept_find(t, a->address, a->size) || (a->is_write && !next))
+	if (intercept_find(t, a->address, a->size) || a->is_write)
 		return v->domain->remote_access(v, a, again, data);
 	return -HVM_EOPNOTSUPP;
 }
 
 static int intercept_access(struct vcpu *v, const struct hvm_io_access *a, uint64_t *data)
 {
-	/* A synchronous request that was served is answered first: the ring must not get it too. */
-	const bool next = ioreq_is_next(v, a), again = v->replay.next < v->replay.done;
+	const bool again = v->replay.next < v->replay.done;
 	int rc;
 
+	/* What ioemu has served is answered first: the core had nothing there, nor shall the ring
+	 * get it now. */
+	if (again && ioreq_is_next(v, a))
+		return ioreq_access(v, a, data);
 	if (hvm_unlikely(v->domain->remote_access))
-		rc = intercept_remote(v, a, again, next, data);
+		rc = intercept_remote(v, a, again, data);
 	else
-		rc = next ? intercept_chip(v, a, data) : hvm_core_access(v, a, again, data);
+		rc = hvm_core_access(v, a, again, data);
 	return rc == -HVM_EOPNOTSUPP ? ioreq_access(v, a, data) : rc;
 }
 

@@ -15,8 +15,7 @@
 #ifndef HVM_MODULE_H
 #define HVM_MODULE_H
 
-#include "core/calls.h"
-#include "hvm/hvm_ioctl.h"
+#include "core/abi.h"
 #include "os/linux/os_linux.h"
 
 #include <linux/kref.h>
@@ -40,14 +39,14 @@ struct module_memory {
 void memory_init(struct module_memory *m);
 /* Everything unpinned; the domain is gone. */
 void memory_fini(struct module_memory *m);
-/* HVM_IOCTL_MEMORY; sem written. */
-int memory_map(struct module_memory *m, struct domain *core, const struct hvm_ioctl_memory *a);
+/* What @a names, pinned and mapped into the kernel at *ret; sem written. */
+int memory_get(struct module_memory *m, const struct hvm_ioctl_memory *a, void **ret);
 /* Give back what the core's map does not use; sem written and no vcpu running. */
 void memory_reclaim(struct module_memory *m, struct domain *core);
 
 /* -- vendors.c ----------------------------------------------------------------------------- */
 
-#define MODULE_VENDORS 2u
+#define MODULE_VENDORS ABI_VENDORS
 
 /*
  * vendor_get - the vendor for @engine (AUTO: whichever serves), switched on; each success wants one
@@ -76,37 +75,25 @@ struct module_vcpu {
 	struct mutex mutex;
 };
 
-#define MODULE_DOORBELLS 64u
-
-/* One eventfd registered as a doorbell. */
-struct module_doorbell {
-	bool used;
-	struct hvm_doorbell bell; /* eventfd: number of os_eventfd_register() */
-};
-
 struct module_domain {
 	struct kref ref; /* one a file */
-	struct domain *core;
+	struct abi_domain abi;
 	struct rw_semaphore sem;
 	atomic_t running; /* vcpus inside vcpu_run() */
 	struct module_memory memory;
-	struct mutex doorbell_mutex;
-	struct module_doorbell doorbell[MODULE_DOORBELLS];
 	struct module_vcpu vcpu[HVM_MAX_VCPUS];
 };
 
-/* Copies in and out of the calling process. */
 extern const struct abi_os module_abi_os;
+
+static inline struct module_domain *module_domain(struct abi_domain *d)
+{
+	return container_of(d, struct module_domain, abi);
+}
 
 void module_domain_put(struct module_domain *d);
 /* module_vcpu_file - a new file descriptor of vcpu @index, or -errno. */
-int module_vcpu_file(struct module_domain *d, unsigned int index);
-/*
- * module_call - one row of the core's table: copies the structure, takes the row's lock, calls.
- * @v: NULL for a domain's file.
- */
-long module_call(const struct abi_call *c, struct module_domain *d, struct module_vcpu *v,
-		 unsigned long arg);
+int module_vcpu_file(struct abi_domain *d, unsigned int index);
 /* module_map_page - map the one page at @page into @vma. */
 int module_map_page(struct vm_area_struct *vma, void *page);
 

@@ -197,26 +197,17 @@ void memory_reclaim(struct module_memory *m, struct domain *core)
 	}
 }
 
-static bool memory_range_ok(u64 gpa, u64 bytes)
-{
-	return bytes && !((gpa | bytes) & ~PAGE_MASK) && bytes >> PAGE_SHIFT <= MEMORY_REGION_PAGES;
-}
-
-int memory_map(struct module_memory *m, struct domain *core, const struct hvm_ioctl_memory *a)
+int memory_get(struct module_memory *m, const struct hvm_ioctl_memory *a, void **ret)
 {
 	struct memory_region *r;
 
-	if (a->pad || a->type > HVM_MEM_MMIO)
-		return -EINVAL;
-	if (a->type == HVM_MEM_MMIO)
-		return a->hva ? -EINVAL : domain_map(core, a->gpa, a->bytes, HVM_MEM_MMIO, NULL);
-	if (!memory_range_ok(a->gpa, a->bytes) || !a->hva || (a->hva & ~PAGE_MASK) ||
-	    a->hva + a->bytes < a->hva)
+	if (a->bytes >> PAGE_SHIFT > MEMORY_REGION_PAGES)
 		return -EINVAL;
 	r = memory_region(m, a->hva, a->bytes >> PAGE_SHIFT, a->type);
 	if (IS_ERR(r))
 		return PTR_ERR(r);
-	return domain_map(core, a->gpa, a->bytes, a->type, r->kva);
+	*ret = r->kva;
+	return 0;
 }
 
 void memory_fini(struct module_memory *m)

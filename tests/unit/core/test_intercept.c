@@ -170,14 +170,39 @@ static void a_chip_may_leave_an_access_to_ioemu(void **state)
 
 static void tables_are_bounded(void **state)
 {
-	const struct hvm_intercept i = { 0x6000, 1, chip_read, chip_write, &chip };
+	struct hvm_intercept i = { 0x6400, 2, chip_read, chip_write, &chip };
 	unsigned int n = 0;
 	int rc;
 
 	(void)state;
-	while (!(rc = hvm_pio_register(d, &i)))
-		assert_true(++n < 1000);
+	/* From above to below: they are sorted. */
+	while (!(rc = hvm_pio_register(d, &i))) {
+		assert_true(++n < 200);
+		i.base -= 4;
+	}
 	assert_int_equal(rc, -HVM_ENOSPC);
+}
+
+static void ranges_that_overlap_are_refused(void **state)
+{
+	static const struct {
+		uint64_t base, bytes;
+		int rc;
+	} rows[] = { { 0x6500, 8, 0 },
+		     { 0x6500, 8, -HVM_EEXIST },
+		     { 0x64ff, 2, -HVM_EEXIST },
+		     { 0x6507, 1, -HVM_EEXIST },
+		     { 0x64f0, 64, -HVM_EEXIST },
+		     { 0x6508, 1, 0 },
+		     { 0x64ff, 1, 0 } };
+
+	(void)state;
+	for (size_t n = 0; n < sizeof(rows) / sizeof(rows[0]); n++) {
+		const struct hvm_intercept i = { rows[n].base, rows[n].bytes, chip_read, chip_write,
+						 &chip };
+
+		assert_int_equal(hvm_pio_register(d, &i), rows[n].rc);
+	}
 }
 
 /* -- the ring ------------------------------------------------------------------------------------
@@ -394,6 +419,7 @@ int main(void)
 		TEST(what_does_not_lie_inside_a_chip_is_ioemus),
 		TEST(a_chip_may_leave_an_access_to_ioemu),
 		TEST(tables_are_bounded),
+		TEST(ranges_that_overlap_are_refused),
 		TEST(writes_to_a_batching_range_do_not_stop_the_vcpu),
 		TEST(a_write_that_finds_the_ring_full_is_synchronous_and_made_once),
 		TEST(a_batched_write_before_a_request_is_sent_once),
