@@ -231,7 +231,6 @@ static bool soft_ends_block(const struct x86_insn *i)
 {
 	switch (i->op) {
 	case X86_OP_JCC: return false;
-	case X86_OP_STI:
 	case X86_OP_POPF:
 	case X86_OP_LSS:
 	case X86_OP_MOV_TO_CR:

@@ -286,6 +286,7 @@ static int soft_domain_init(struct domain *d)
 	}
 	soft_tlb_init_tables();
 	hvm_os_mutex_init(&sd->bus_lock);
+	hvm_os_mutex_init(&sd->verify_lock);
 	hvm_os_spin_init(&sd->code_lock);
 	sd->domain = d;
 	sd->env = soft_env;
@@ -321,6 +322,7 @@ static void soft_domain_fini(struct domain *d)
 	}
 	hvm_os_free_pages(sd->granules, SOFT_ROOT_ENTRIES * sizeof(*sd->granules));
 	hvm_os_spin_fini(&sd->code_lock);
+	hvm_os_mutex_fini(&sd->verify_lock);
 	hvm_os_mutex_fini(&sd->bus_lock);
 	hvm_os_free(sd);
 	d->vendor = NULL;

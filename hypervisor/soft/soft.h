@@ -212,6 +212,7 @@ struct soft_granules {
 #define SOFT_SLOW_STORES 256u
 struct soft_domain {
 	struct hvm_os_mutex bus_lock;
+	struct hvm_os_mutex verify_lock; /* held while a vcpu runs a block both ways */
 	struct hvm_os_spinlock code_lock;
 	struct soft_granules **granules; /* atomic pointers */
 	/* Stores into code pages that hit no code, by gfn: many of them cost the page its blocks.

@@ -335,6 +335,7 @@ static bool soft_mmio(struct soft_vcpu *sv, gpa_t gpa, void *buf, unsigned int s
 	struct x86_cpu *c = &sv->cpu;
 	uint8_t *p = buf;
 
+	soft_tr_verify_device(sv);
 	while (size) {
 		unsigned int n = size >= 8 ? 8 : size >= 4 ? 4 : size >= 2 ? 2 : 1;
 		uint64_t value = 0;
@@ -377,6 +378,7 @@ static bool soft_write(struct soft_vcpu *sv, const struct soft_page *p, const vo
 	}
 	if (p->range && p->range->type != HVM_MEM_RAM)
 		return true;
+	soft_tr_verify_write(sv, p->hva, size);
 	soft_write_ram(p->hva, buf, size);
 	if (hvm_likely(p->direct_w))
 		return true;
@@ -518,6 +520,8 @@ static void *soft_ptr(struct x86_cpu *c, gva_t gva, unsigned int size, bool writ
 			return NULL;
 		soft_hold(sv, &page, size);
 	}
+	if (write)
+		soft_tr_verify_write(sv, page.hva, size);
 	soft_watch(sv, gva, size, write);
 	return page.hva;
 }

@@ -107,7 +107,7 @@ static void block_xmm(struct tr *t)
 	bool any = false;
 	uint8_t *end;
 
-	for (unsigned int n = 0; n < t->b->count; n++)
+	for (unsigned int n = 0; n < t->count; n++)
 		any = any || tr_is_sse(t, tr_insn(t, n));
 	if (!any)
 		return;
@@ -124,8 +124,7 @@ static void block_xmm(struct tr *t)
 
 /* -- instructions -------------------------------------------------------------------------- */
 
-/* Behind these MXCSR may be one that the host cannot run with. */
-static bool block_sets_mxcsr(const struct x86_insn *i)
+bool tr_leaves_behind(const struct x86_insn *i)
 {
 	return i->op == X86_OP_LDMXCSR || i->op == X86_OP_FXRSTOR || i->op == X86_OP_XRSTOR;
 }
@@ -133,6 +132,8 @@ static bool block_sets_mxcsr(const struct x86_insn *i)
 /* Leave without a link. */
 static void block_leave(struct tr *t, unsigned int end)
 {
+	if (t->flags == TR_IN_HOST)
+		tr_emit_save_flags(t, TR_T0);
 	tr_load(t, TR_T0, TR_FIELD(tr.page_ip));
 	tr_lea(t, TR_T0, tr_based(TR_T0, (int32_t)(t->page_off + end)));
 	tr_mov_imm(t, TR_T1, 0);
@@ -163,7 +164,7 @@ static unsigned int block_insn(struct tr *t)
 		tr_clobber(t);
 		tr_exec(t, t->n);
 		done = 1;
-		if (block_sets_mxcsr(i))
+		if (tr_leaves_behind(i))
 			block_leave(t, i->end);
 	}
 	tr_finish_cold(t);
@@ -185,14 +186,16 @@ static bool block_ends(const struct x86_insn *i)
 
 static void block_body(struct tr *t)
 {
-	const struct x86_insn *last = tr_insn(t, t->b->count - 1u);
+	const struct x86_insn *last = tr_insn(t, t->count - 1u);
 
 	t->rec->body = block_offset(t, t->p);
 	t->flags = TR_IN_MEM;
 	block_xmm(t);
-	for (t->n = 0; t->n < t->b->count;)
+	for (t->n = 0; t->n < t->count;)
 		t->n += block_insn(t);
-	if (!block_ends(last) || last->exec == x86_exec_ud)
+	if (t->count < t->b->count)
+		block_leave(t, last->end);
+	else if (!block_ends(last) || last->exec == x86_exec_ud)
 		tr_exit_direct(t, last->end, TR_ALWAYS);
 	while (t->p < t->g->code.rw + t->rec->body + 5)
 		tr_byte(t, 0x90);
@@ -217,6 +220,7 @@ void tr_block_translate(struct soft_vcpu *sv, struct soft_block *b)
 		.p = g->hot,
 		.other = g->cold,
 		.page_off = (uint32_t)(b->gpa & ~HVM_PAGE_MASK),
+		.count = g->verify ? tr_verify_count(b) : b->count,
 	};
 
 	memset(t.rec, 0, sizeof(*t.rec));

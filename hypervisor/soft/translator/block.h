@@ -17,6 +17,8 @@ void tr_block_unlink(struct soft_vcpu *sv, struct soft_tr_block *r);
 void tr_reset(struct soft_tr *g);
 void tr_clear_jumps(struct soft_tr *g, unsigned int ctx);
 
+/* The block's translation, if it is time for one. *ret_again: all blocks are gone, find it anew. */
+struct soft_tr_block *tr_get(struct soft_vcpu *sv, struct soft_block *b, bool *ret_again);
 /* Run @b, which was found for cpu.ip just now. Returns TR_EXIT_* or what a handler returned. */
 int tr_enter_block(struct soft_vcpu *sv, struct soft_block *b);
 

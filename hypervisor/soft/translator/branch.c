@@ -74,7 +74,7 @@ void tr_exit_direct(struct tr *t, int64_t off, unsigned int cc)
 	if (at >= 0 && at < HVM_PAGE_SIZE) {
 		bits |= TR_SITE_NEAR;
 		/* Backwards of this instruction's end is enough: a loop has one such jump. */
-		if (off < tr_insn(t, t->n < t->b->count ? t->n : t->b->count - 1u)->end)
+		if (off < tr_insn(t, t->n < t->count ? t->n : t->count - 1u)->end)
 			bits |= TR_SITE_POLL;
 		site = tr_jump(t, cc, NULL);
 		tr_swap(t);
@@ -178,7 +178,7 @@ static unsigned int stack_pops(struct tr *t, unsigned int count)
 {
 	const struct x86_insn *last = tr_insn(t, t->n + count);
 	bool ret = last->op == X86_OP_RET && last->osize == 3 && last->exec != x86_exec_ud &&
-		   t->n + count < t->b->count;
+		   t->n + count < t->count;
 
 	tr_probe(t, TR_SP, 0, 8 * (count + ret), false);
 	for (unsigned int k = 0; k < count; k++)
@@ -196,7 +196,7 @@ unsigned int tr_stack_group(struct tr *t)
 	unsigned int count = 0, done;
 	bool push = stack_can_push(tr_insn(t, t->n));
 
-	while (count < STACK_GROUP && t->n + count < t->b->count &&
+	while (count < STACK_GROUP && t->n + count < t->count &&
 	       (push ? stack_can_push(tr_insn(t, t->n + count))
 		     : stack_can_pop(tr_insn(t, t->n + count))))
 		count++;
@@ -306,6 +306,82 @@ static bool branch_ret(struct tr *t, const struct x86_insn *i)
 	return true;
 }
 
+static bool branch_is_cpl0(const struct tr *t)
+{
+	return !(t->b->key & X86_MODE_CPL_MASK);
+}
+
+/*
+ * STI: nothing waits for IF to be set, and interrupts that come from now on make themselves known
+ * by exit_req, at which nobody looks before the next instruction is over. So it must be in this
+ * block.
+ */
+static bool branch_sti(struct tr *t)
+{
+	const struct tr_rm rest = { .mem = true, .m = TR_FIELD(cpu.rflags_rest) };
+	const struct tr_rm window = { .mem = true, .m = TR_FIELD(window_intr) };
+
+	if (!branch_is_cpl0(t) || t->n + 1u >= t->count)
+		return false;
+	tr_clobber(t);
+	tr_op_rm(t, TR_RM8 | 0x80, 7, &window, 1); /* cmp */
+	tr_byte(t, 0);
+	tr_to_cold(t, 5);
+	tr_op_rm(t, 0x81, 1, &rest, 4); /* or */
+	tr_word32(t, X86_EFL_IF);
+	return true;
+}
+
+static bool branch_cli(struct tr *t)
+{
+	const struct tr_rm rest = { .mem = true, .m = TR_FIELD(cpu.rflags_rest) };
+
+	if (!branch_is_cpl0(t))
+		return false;
+	tr_clobber(t);
+	tr_op_rm(t, 0x81, 4, &rest, 4); /* and */
+	tr_word32(t, ~X86_EFL_IF);
+	return true;
+}
+
+static bool branch_direction(struct tr *t, bool down)
+{
+	const struct tr_rm rest = { .mem = true, .m = TR_FIELD(cpu.rflags_rest) };
+
+	tr_clobber(t);
+	tr_op_rm(t, 0x81, down ? 1 : 4, &rest, 4); /* or, and */
+	tr_word32(t, down ? X86_EFL_DF : ~X86_EFL_DF);
+	return true;
+}
+
+/* The image is put together from c->arith and the rest. */
+static bool branch_pushf(struct tr *t, const struct x86_insn *i)
+{
+	const struct tr_rm t0 = tr_reg(TR_T0), t2 = tr_reg(TR_T2);
+	struct tr_mem arith = TR_FIELD(cpu.arith);
+
+	if (i->osize != 3)
+		return false;
+	tr_probe(t, TR_SP, -8, 8, true);
+	tr_op_mem(t, TR_0F | 0xb6, TR_T2, arith); /* movzx: OF */
+	arith.disp++;
+	tr_op_mem(t, TR_0F | 0xb6, TR_T0, arith); /* movzx: the others */
+	tr_op_rm(t, 0xc1, 4, &t2, 1);		  /* shl */
+	tr_byte(t, 11);
+	tr_op_rm(t, 0x81, 4, &t0, 4); /* and */
+	tr_word32(t, X86_EFL_ARITH);
+	tr_op_rr(t, 0x09, TR_T2, TR_T0); /* or */
+	tr_op_mem(t, 0x8b, TR_T2, TR_FIELD(cpu.rflags_rest));
+	tr_op_rm(t, 0x81, 4, &t2, 4); /* and */
+	tr_word32(t, ~(X86_EFL_VM | X86_EFL_RF));
+	tr_op_rm(t, 0x83, 1, &t2, 1); /* or */
+	tr_byte(t, 2);
+	tr_op_rr(t, 0x09, TR_T2, TR_T0);
+	tr_store(t, stack_at(-8), TR_T0);
+	stack_move(t, -8);
+	return true;
+}
+
 /* STAC, CLAC: the other TLB context. That CPUID has SMAP follows from CR4.SMAP. */
 static bool branch_set_ac(struct tr *t, const struct x86_insn *i)
 {
@@ -315,7 +391,7 @@ static bool branch_set_ac(struct tr *t, const struct x86_insn *i)
 	size_t at = set ? X86_TLB_KERNEL_AC * table : X86_TLB_KERNEL * table;
 	const struct tr_rm rest = { .mem = true, .m = TR_FIELD(cpu.rflags_rest) };
 
-	if (!tr_dynamic_context(t))
+	if (!tr_dynamic_context(t) || !branch_is_cpl0(t))
 		return false;
 	tr_clobber(t);
 	tr_op_rm(t, 0x81, set ? 1 : 4, &rest, 4);
@@ -335,6 +411,11 @@ bool tr_branch_insn(struct tr *t, const struct x86_insn *i)
 	case X86_OP_LEAVE: return stack_insn(t, i);
 	case X86_OP_STAC:
 	case X86_OP_CLAC: return branch_set_ac(t, i);
+	case X86_OP_STI: return branch_sti(t);
+	case X86_OP_CLI: return branch_cli(t);
+	case X86_OP_PUSHF: return branch_pushf(t, i);
+	case X86_OP_CLD:
+	case X86_OP_STD: return branch_direction(t, i->op == X86_OP_STD);
 	}
 	if (i->osize != 3)
 		return false;

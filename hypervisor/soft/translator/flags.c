@@ -41,6 +41,7 @@ static const struct {
 	F(PTEST, 0, ARITH),
 	/* DIV leaves all of them undefined, and may fault. */
 	F(DIV, 0, 0), F(IDIV, 0, 0),
+	F(CLD, 0, 0), F(STD, 0, 0), F(STAC, 0, 0), F(CLAC, 0, 0), F(CLI, 0, 0),
 #undef F
 };
 /* clang-format on */
@@ -101,6 +102,9 @@ static bool flag_may_fault(const struct x86_insn *i)
 	case X86_OP_LEA:
 	case X86_OP_NOP:
 	case X86_OP_PREFETCH: return false;
+	case X86_OP_CLI:
+	case X86_OP_STAC:
+	case X86_OP_CLAC:
 	case X86_OP_PUSH:
 	case X86_OP_POP:
 	case X86_OP_LEAVE:
@@ -113,7 +117,7 @@ static bool flag_may_fault(const struct x86_insn *i)
 
 void tr_liveness(struct tr *t)
 {
-	unsigned int n = t->b->count;
+	unsigned int n = t->count;
 
 	t->live[n] = TR_ALL;
 	while (n-- > 0) {

@@ -51,11 +51,12 @@ int soft_tr_init(struct soft_vcpu *sv, enum soft_tr_mode mode, unsigned int vcpu
 		return rc;
 	tr_reset(g);
 	g->mode = mode;
-	return 0;
+	return mode == SOFT_TR_VERIFY ? soft_tr_verify_init(sv) : 0;
 }
 
 void soft_tr_fini(struct soft_vcpu *sv)
 {
+	soft_tr_verify_fini(sv);
 	os_code_free(&sv->tr.code);
 	sv->tr.mode = SOFT_TR_OFF;
 }
@@ -92,8 +93,7 @@ static bool tr_in_reach(const struct soft_tr_block *r, uint64_t ip)
 	return x86_is_canonical(ip + r->reach_up) && x86_is_canonical(ip - r->reach_down);
 }
 
-/* The block's translation, if it is time for one. *ret_again: all blocks are gone, find it anew. */
-static struct soft_tr_block *tr_get(struct soft_vcpu *sv, struct soft_block *b, bool *ret_again)
+struct soft_tr_block *tr_get(struct soft_vcpu *sv, struct soft_block *b, bool *ret_again)
 {
 	*ret_again = false;
 	if (hvm_likely(b->tr && b->tr->global == b->global))
@@ -214,7 +214,7 @@ int tr_enter_block(struct soft_vcpu *sv, struct soft_block *b)
 	return ((enter_fn)(uintptr_t)(g->code.rx + g->enter))(sv, g->code.rx + b->tr->body);
 }
 
-int soft_tr_run(struct soft_vcpu *sv, struct hvm_exit *ret)
+static int tr_run_once(struct soft_vcpu *sv, struct hvm_exit *ret)
 {
 	struct soft_tr *g = &sv->tr;
 	struct soft_block *b = soft_block_find(sv);
@@ -235,4 +235,33 @@ int soft_tr_run(struct soft_vcpu *sv, struct hvm_exit *ret)
 		tr_link(sv, b, site);
 	sv->vcpu->stats.tr_runs++;
 	return tr_digest(sv, tr_enter_block(sv, b), ret);
+}
+
+/* Does nothing but the next block need a look? */
+static bool tr_may_go_on(struct soft_vcpu *sv)
+{
+	const struct x86_cpu *c = &sv->cpu;
+
+	if (__atomic_load_n(&c->exit_req, __ATOMIC_RELAXED) || sv->window_intr || sv->window_nmi ||
+	    sv->io_retry || (c->intr_shadow & (HVM_INTR_SHADOW_STI | HVM_INTR_SHADOW_MOV_SS)) ||
+	    (c->rflags_rest & X86_EFL_RF) || x86_wants_single_step(c))
+		return false;
+	if (c->mode != sv->key_mode) {
+		if (!x86_is_code64(c) || (c->mode & X86_MODE_AC))
+			return false;
+		soft_key_update(sv);
+	}
+	return true;
+}
+
+int soft_tr_run(struct soft_vcpu *sv, struct hvm_exit *ret)
+{
+	int rc;
+
+	if (hvm_unlikely(sv->tr.verify != NULL))
+		return soft_tr_verify_run(sv, ret);
+	do
+		rc = tr_run_once(sv, ret);
+	while (rc == SOFT_GO_ON && hvm_likely(tr_may_go_on(sv)));
+	return rc;
 }

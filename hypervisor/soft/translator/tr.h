@@ -105,10 +105,11 @@ struct tr {
 	struct soft_tr *g;
 	struct soft_block *b;
 	struct soft_tr_block *rec;
-	uint8_t *p;	   /* where the next byte goes */
-	uint8_t *other;	   /* the same of the region that is not written now */
-	uint32_t page_off; /* of the block in its page */
-	unsigned int n;	   /* instruction at work */
+	uint8_t *p;	    /* where the next byte goes */
+	uint8_t *other;	    /* the same of the region that is not written now */
+	uint32_t page_off;  /* of the block in its page */
+	unsigned int count; /* instructions to translate: all, but for verify.c */
+	unsigned int n;	    /* instruction at work */
 	struct tr_flag_use use;
 	uint8_t live_before, live_after;
 	enum tr_flags flags;
@@ -254,5 +255,13 @@ void tr_make_common(struct tr *t);
 /* What the generated code returns; below: enum x86_result of the handler that ended it. */
 #define TR_EXIT_GO     32u /* ip and site are set */
 #define TR_EXIT_INTERP 33u /* interpret the block at ip */
+
+/* Is translated code left behind @i, since MXCSR may be one that the host cannot run with? */
+bool tr_leaves_behind(const struct x86_insn *i);
+
+/* -- verify.c ------------------------------------------------------------------------------ */
+
+/* How many instructions at the start of @b can be executed twice. */
+unsigned int tr_verify_count(const struct soft_block *b);
 
 #endif

@@ -68,11 +68,11 @@ struct soft_tr {
 	uint32_t common_bytes; /* at the buffer's start */
 	uint32_t enter, exec, exit, load_xmm;
 	uint32_t jump_key[X86_TLB_CONTEXTS];
-	uint64_t generation; /* counts flushes */
-	uint64_t site_ip;    /* where the last exit went ... */
-	uint32_t site_key;   /* ... and in which mode */
-	uint64_t stat_calls; /* instructions translated as a call of their handler */
-	struct soft_tr_verify *verify;
+	uint64_t generation;	       /* counts flushes */
+	uint64_t site_ip;	       /* where the last exit went ... */
+	uint32_t site_key;	       /* ... and in which mode */
+	uint64_t stat_calls;	       /* instructions translated as a call of their handler */
+	struct soft_tr_verify *verify; /* NULL: not in this mode */
 };
 
 /* What a new vcpu of this domain gets. */
@@ -95,8 +95,14 @@ bool soft_tr_wanted(const struct soft_vcpu *sv);
 /* Run from cpu.ip on; as soft_run_once() in interp.c. */
 int soft_tr_run(struct soft_vcpu *sv, struct hvm_exit *ret);
 
-/* -- verify.c; called by tlb.c and x86_cpu_env users -- */
+/* -- verify.c: every block both ways -- */
 struct soft_tr_verify;
-int soft_tr_verify_run(struct soft_vcpu *sv, struct soft_block *b, struct hvm_exit *ret);
+int soft_tr_verify_init(struct soft_vcpu *sv);
+void soft_tr_verify_fini(struct soft_vcpu *sv);
+/* As soft_tr_run(). */
+int soft_tr_verify_run(struct soft_vcpu *sv, struct hvm_exit *ret);
+/* Called by tlb.c: the interpreter is going to write guest RAM, to access a device. */
+void soft_tr_verify_write(struct soft_vcpu *sv, uint8_t *hva, unsigned int bytes);
+void soft_tr_verify_device(struct soft_vcpu *sv);
 
 #endif
