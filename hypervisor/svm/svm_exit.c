@@ -311,7 +311,8 @@ static int svm_exit_unknown(struct svm_vcpu *sv)
 		sv->vcpu->domain,
 		"vcpu %u: %s %llx at rip %llx: cr0 %llx cr3 %llx cr4 %llx efer %llx rflags "
 		"%llx cs %x/%x cpl %u eventinj %llx",
-		sv->vcpu->id, b->exitcode == ~0ull ? "VMRUN refuses the state," : "unexpected exit",
+		sv->vcpu->id,
+		(uint32_t)b->exitcode == ~0u ? "VMRUN refuses the state," : "unexpected exit",
 		(unsigned long long)b->exitcode, (unsigned long long)b->rip,
 		(unsigned long long)b->cr0, (unsigned long long)b->cr3, (unsigned long long)b->cr4,
 		(unsigned long long)b->efer, (unsigned long long)b->rflags, b->cs.selector,

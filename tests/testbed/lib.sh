@@ -50,6 +50,9 @@ make_host_tree() {
 	cp "$hvmloader" "$bios" "$vgabios" "$tree/guest/"
 	cp "$("$root/tests/system/images/make-multiboot" "$images")" "$tree/guest/" &&
 		make_ticker "$tree/guest" >/dev/null
+	mkdir -p "$tree/guest/programs"
+	cp -r "$root/tests/guest"/{run-guests,programs.list,expected} "$build"/tests/guest/*.elf \
+		"$tree/guest/programs/"
 	if [ -n "${TESTBED_LINUX:-yes}" ]; then
 		make_guest && cp "$kernel" "$tree/guest/vmlinuz" && cp "$initramfs" "$tree/guest/initrd"
 	fi
