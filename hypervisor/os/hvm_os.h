@@ -119,14 +119,17 @@ void hvm_os_irq_enable(void);
 void hvm_os_fpu_begin(void);
 void hvm_os_fpu_end(void);
 /*
- * Run @on on every CPU that is on, and on each that comes later; @off on those that go. 0 or the
- * first error, then no CPU has it on. @on may allocate, except after suspend, when it runs again
- * on a CPU that had it on before.
+ * Run @on on every CPU that is on, and on each that comes later; @off, with interrupts off, on those
+ * that go. Bits of @cr4 are set in CR4 from before @on until after @off. 0 or the first error, then
+ * no CPU has it on; -HVM_EBUSY: somebody else has set such a bit. @on may allocate, except after
+ * suspend, when it runs again on a CPU that had it on before.
  */
-int hvm_os_on_each_cpu(int (*on)(void *arg), void (*off)(void *arg), void *arg);
+int hvm_os_on_each_cpu(int (*on)(void), void (*off)(void), uint64_t cr4);
 void hvm_os_off_each_cpu(void);
 /* Interrupt @cpu so that it leaves guest mode. */
 void hvm_os_cpu_kick(unsigned int cpu);
+/* Run @fn on @cpu with interrupts off, and wait until it has; nothing where the CPU is not on. */
+void hvm_os_call_cpu(unsigned int cpu, void (*fn)(void *arg), void *arg);
 /* The host wants this thread to leave guest mode: a signal, or another task's turn. */
 bool hvm_os_must_leave(void);
 

@@ -103,13 +103,12 @@ static struct svm_cpu *svm_cpu_create(void)
 }
 
 /* After suspend the CPU's memory is there already. */
-static int svm_cpu_on(void *arg)
+static int svm_cpu_on(void)
 {
 	unsigned int cpu = hvm_os_cpu();
 	struct svm_cpu *c;
 	int error;
 
-	(void)arg;
 	if (cpu >= SVM_MAX_CPUS)
 		return -HVM_ENODEV;
 	if (svm_refusal(&error))
@@ -132,11 +131,10 @@ static int svm_cpu_on(void *arg)
 	return 0;
 }
 
-static void svm_cpu_off(void *arg)
+static void svm_cpu_off(void)
 {
 	struct svm_cpu *c = svm_host.cpu[hvm_os_cpu()];
 
-	(void)arg;
 	__atomic_store_n(&c->on, false, __ATOMIC_SEQ_CST);
 	host_wrmsr(MSR_VM_HSAVE_PA, 0);
 	host_wrmsr(HOST_MSR_EFER, host_rdmsr(HOST_MSR_EFER) & ~EFER_SVME);
@@ -267,7 +265,7 @@ const struct hvm_function_table *svm_probe(const char **why, int *error)
 	if (!svm_host.msrpm)
 		rc = svm_maps_create();
 	if (!rc)
-		rc = hvm_os_on_each_cpu(svm_cpu_on, svm_cpu_off, NULL);
+		rc = hvm_os_on_each_cpu(svm_cpu_on, svm_cpu_off, 0);
 	switch (rc) {
 	case 0: return &svm_function_table;
 	case -HVM_EBUSY: *why = "another hypervisor uses SVM (kvm_amd?)"; break;

@@ -97,6 +97,12 @@ static inline void host_machine_check(void)
 	__asm__ volatile("int $18" : : : "memory");
 }
 
+/* An NMI came while the guest ran: it is the host's, and its handler's IRET unblocks the next. */
+static inline void host_nmi(void)
+{
+	__asm__ volatile("int $2" : : : "memory");
+}
+
 #define HOST_DR(n) \
 	static inline uint64_t host_dr##n(void) \
 	{ \

@@ -7,7 +7,11 @@
  */
 #include "os/linux/os_linux.h"
 
+#include <asm/desc.h>
 #include <asm/fpu/api.h>
+#include <asm/perf_event.h>
+#include <asm/processor-flags.h>
+#include <asm/tlbflush.h>
 #include <linux/cpu.h>
 #include <linux/cpuhotplug.h>
 #include <linux/irqflags.h>
@@ -23,8 +27,11 @@ void hvm_os_pin(void)
 	preempt_disable();
 }
 
+/* A VM exit of VT-x leaves the task state segment without the I/O bitmap behind it. */
 void hvm_os_unpin(void)
 {
+	if (boot_cpu_has(X86_FEATURE_VMX))
+		invalidate_tss_limit();
 	preempt_enable();
 }
 
@@ -60,37 +67,71 @@ void hvm_os_cpu_kick(unsigned int cpu)
 		smp_send_reschedule(cpu);
 }
 
+void hvm_os_call_cpu(unsigned int cpu, void (*fn)(void *arg), void *arg)
+{
+	if (cpu < nr_cpu_ids)
+		smp_call_function_single(cpu, fn, arg, 1);
+}
+
 /* -- on every CPU -------------------------------------------------------------------------- */
 
 static struct {
-	int (*on)(void *arg);
-	void (*off)(void *arg);
-	void *arg;
-	int state; /* of the CPU hotplug machinery; 0: none */
+	int (*on)(void);
+	void (*off)(void);
+	unsigned long cr4; /* bits that are set while it is on */
+	int state;	   /* of the CPU hotplug machinery; 0: none */
 } os_cpus;
 
 static DEFINE_MUTEX(os_cpus_lock);
 static DEFINE_PER_CPU(bool, os_cpu_on);
 
+/* Processor trace cannot be on at VMXON. */
+static void os_cpu_vmx(bool on)
+{
+#ifdef CONFIG_CPU_SUP_INTEL
+	if (os_cpus.cr4 & X86_CR4_VMXE)
+		intel_pt_handle_vmx(on);
+#endif
+}
+
 /* On a thread that is bound to this CPU (or in its interrupt); both may sleep in the former case.
  */
 static int os_cpu_start(void)
 {
-	int rc = 0;
+	int rc;
 
-	if (!__this_cpu_read(os_cpu_on)) {
-		rc = os_cpus.on(os_cpus.arg);
-		__this_cpu_write(os_cpu_on, rc == 0);
+	if (__this_cpu_read(os_cpu_on))
+		return 0;
+	if (os_cpus.cr4) {
+		/* Through the kernel, which keeps a copy of CR4. */
+		if (cr4_read_shadow() & os_cpus.cr4)
+			return -EBUSY;
+		os_cpu_vmx(true);
+		cr4_set_bits(os_cpus.cr4);
+	}
+	rc = os_cpus.on();
+	__this_cpu_write(os_cpu_on, rc == 0);
+	if (rc && os_cpus.cr4) {
+		cr4_clear_bits(os_cpus.cr4);
+		os_cpu_vmx(false);
 	}
 	return rc;
 }
 
 static void os_cpu_stop(void *unused)
 {
+	unsigned long flags;
+
+	local_irq_save(flags);
 	if (__this_cpu_read(os_cpu_on)) {
-		os_cpus.off(os_cpus.arg);
+		os_cpus.off();
 		__this_cpu_write(os_cpu_on, false);
+		if (os_cpus.cr4) {
+			cr4_clear_bits(os_cpus.cr4);
+			os_cpu_vmx(false);
+		}
 	}
+	local_irq_restore(flags);
 }
 
 static int os_cpu_online(unsigned int cpu)
@@ -104,7 +145,7 @@ static int os_cpu_offline(unsigned int cpu)
 	return 0;
 }
 
-int hvm_os_on_each_cpu(int (*on)(void *arg), void (*off)(void *arg), void *arg)
+int hvm_os_on_each_cpu(int (*on)(void), void (*off)(void), uint64_t cr4)
 {
 	int rc = -EBUSY;
 
@@ -112,7 +153,7 @@ int hvm_os_on_each_cpu(int (*on)(void *arg), void (*off)(void *arg), void *arg)
 	if (!os_cpus.state) {
 		os_cpus.on = on;
 		os_cpus.off = off;
-		os_cpus.arg = arg;
+		os_cpus.cr4 = (unsigned long)cr4;
 		rc = cpuhp_setup_state(CPUHP_AP_ONLINE_DYN, "hvm:online", os_cpu_online,
 				       os_cpu_offline);
 		if (rc > 0)

@@ -17,6 +17,8 @@
 
 #define HVM_ASM_FUNC(name) SYM_FUNC_START(name)
 #define HVM_ASM_END(name)  SYM_FUNC_END(name)
+/* Another way into the function. */
+#define HVM_ASM_LABEL(name) SYM_INNER_LABEL(name, SYM_L_GLOBAL)
 
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 0, 0)
 #define HVM_ASM_RET RET
