@@ -14,7 +14,8 @@ struct host_provided {
 	uint32_t reg[4];
 };
 
-#define ALL 0xffffffffu
+#define ALL		 0xffffffffu
+#define HOST_CR4_OSXSAVE (1ull << 18)
 
 static const struct host_provided host_provided[] = {
 	/* x2APIC, TSC deadline, OSXSAVE (it follows CR4), hypervisor; APIC, MTRR, MCE, MCA, HTT */
@@ -24,6 +25,8 @@ static const struct host_provided host_provided[] = {
 	    1u << 7 | 1u << 9 | 1u << 12 | 1u << 14 | 1u << 28 } },
 	/* IBRS and IBPB, ARCH_CAPABILITIES */
 	{ 7, 0, { ALL, 0, 0, 1u << 26 | 1u << 29 } },
+	/* x87 and SSE, 576 bytes: every XSAVE has these */
+	{ 0xd, 0, { 0, ALL, ALL, ALL } },
 	{ 0xd, 1, { 0, ALL, ALL, ALL } },
 	/* CMP_LEGACY */
 	{ 0x80000001, 0, { ALL, ALL, 1u << 1, 0 } },
@@ -31,10 +34,24 @@ static const struct host_provided host_provided[] = {
 
 static struct host_cpuid host_has[HVM_ARRAY_SIZE(host_provided)];
 
+/* A host that does not use XSAVE has no XCR0 to lend. */
+static void host_hide_xsave(struct host_cpuid *has, const struct host_provided *p)
+{
+	if (p->leaf == 1)
+		has->ecx &= ~(1u << 26);
+	else if (p->leaf == 0xd)
+		has->eax = 0;
+}
+
 void host_cpuid_look(void)
 {
-	for (size_t i = 0; i < HVM_ARRAY_SIZE(host_provided); i++)
+	bool uses_xsave = host_cr4() & HOST_CR4_OSXSAVE;
+
+	for (size_t i = 0; i < HVM_ARRAY_SIZE(host_provided); i++) {
 		host_has[i] = host_cpuid_leaf(host_provided[i].leaf, host_provided[i].subleaf);
+		if (!uses_xsave)
+			host_hide_xsave(&host_has[i], &host_provided[i]);
+	}
 }
 
 void host_cpuid_filter(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
