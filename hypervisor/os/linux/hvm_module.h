@@ -64,6 +64,7 @@ void vendor_unload(void);
 const struct hvm_function_table *svm_probe(const char **why, int *error);
 const struct hvm_function_table *vmx_probe(const char **why);
 void svm_unload(void);
+void vmx_unload(void);
 
 /* -- hvm_dev.c, hvm_vcpu.c ----------------------------------------------------------------- */
 

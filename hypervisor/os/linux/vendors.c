@@ -5,9 +5,11 @@
  * Locking: vendor_mutex. Saved: nothing.
  */
 #include "os/linux/hvm_module.h"
+#include "vmx/vmx_options.h"
 
 #include <linux/errno.h>
 #include <linux/kernel.h>
+#include <linux/moduleparam.h>
 #include <linux/mutex.h>
 #include <linux/string.h>
 
@@ -18,16 +20,14 @@ const struct hvm_function_table *__weak svm_probe(const char **why, int *error)
 	return NULL;
 }
 
-const struct hvm_function_table *__weak vmx_probe(const char **why)
-{
-	*why = "this build has no vmx";
-	return NULL;
-}
-
 void __weak svm_unload(void)
 {
 }
 
+/* What the processor offers is used; each can be switched off. */
+module_param_named(vmx_vpid, vmx_options.vpid, bool, 0444);
+module_param_named(vmx_timer, vmx_options.timer, bool, 0444);
+module_param_named(vmx_pause_loop, vmx_options.pause_loop, bool, 0444);
 static const struct hvm_function_table *vendor_probe_vmx(const char **why, int *error)
 {
 	*error = -ENODEV;
@@ -158,4 +158,5 @@ void vendor_describe(struct hvm_ioctl_vendor ret[MODULE_VENDORS])
 void vendor_unload(void)
 {
 	svm_unload();
+	vmx_unload();
 }

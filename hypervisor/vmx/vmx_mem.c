@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * vmx_mem.c - EPT violations and port I/O: memory that is not mapped yet, and devices.
+ * Locking: the vcpu's thread, pinned; the changes of the p2m from any thread. Not saved.
+ * Source: Intel SDM Vol 3C 28.3 "The Extended Page Table Mechanism (EPT)", 27.2.1 "Basic VM-Exit
+ * Information".
+ */
+#include "vmx/vmx.h"
+
+#include "x86/emulate_mmio.h"
+
+#define EPTE_R		0x01ull
+#define EPTE_W		0x02ull
+#define EPTE_X		0x04ull
+#define EPTE_WRITE_BACK 0x30ull /* memory type 6, */
+#define EPTE_IGNORE_PAT 0x40ull /* whatever the guest's PAT says */
+#define EPTE_LARGE	0x80ull
+
+const struct npt_format vmx_ept_format = {
+	.present = EPTE_R | EPTE_W | EPTE_X,
+	.table = EPTE_R | EPTE_W | EPTE_X,
+	.leaf = EPTE_R | EPTE_X | EPTE_WRITE_BACK | EPTE_IGNORE_PAT,
+	.write = EPTE_W,
+	.large = EPTE_LARGE,
+};
+
+void vmx_p2m_changed(struct domain *d, gfn_t gfn, uint64_t pages)
+{
+	struct vmx_domain *vd = d->vendor;
+	struct npt_dead dead = { 0 };
+
+	npt_zap(&vd->ept, gfn << HVM_PAGE_SHIFT, pages << HVM_PAGE_SHIFT, &dead);
+	vmx_flush_all(d);
+	npt_bury(&dead);
+}
+
+void vmx_dirty_log_changed(struct domain *d)
+{
+	struct vmx_domain *vd = d->vendor;
+
+	if (!p2m_dirty_logging(&d->p2m)) {
+		/* Large pages come back where they can. */
+		vmx_p2m_changed(d, 0, HVM_BIT(40));
+		return;
+	}
+	npt_write_protect(&vd->ept);
+	vmx_flush_all(d);
+}
+
+/* -- devices ----------------------------------------------------------------------------------- */
+
+/* ioemu serves the access; the instruction is tried again when it has. */
+static int vmx_io_wait(struct vmx_vcpu *vv, struct hvm_exit *ret)
+{
+	vv->io_retry = true;
+	return vmx_leave(vv, ret, HVM_EXIT_IOREQ);
+}
+
+static void vmx_io_retire(struct vmx_vcpu *vv)
+{
+	vv->io_retry = false;
+	if (vv->vcpu->replay.done)
+		hvm_io_retire(vv->vcpu);
+}
+
+int vmx_emulate(struct vmx_vcpu *vv, struct hvm_exit *ret)
+{
+	vv->io_retry = false;
+	return vmx_leave(vv, ret, HVM_EXIT_EMULATE);
+}
+
+static void vmx_emulate_regs(struct vmx_vcpu *vv, struct emulate_regs *r)
+{
+	vv->gpr[X86_RSP] = vmx_read(vv, VMX_GUEST_RSP);
+	r->rip = vmx_read(vv, VMX_GUEST_RIP);
+	r->rflags = vmx_read(vv, VMX_GUEST_RFLAGS);
+	r->code_size = (uint8_t)vmx_code_size(vv);
+	for (unsigned int n = HVM_SEG_ES; n <= HVM_SEG_GS; n++) {
+		if (r->code_size != X86_CODE64 || n == HVM_SEG_FS || n == HVM_SEG_GS)
+			r->seg_base[n] = vmx_read(vv, VMX_GUEST_ES_BASE + n);
+	}
+}
+
+static int vmx_decode(struct vmx_vcpu *vv, struct x86_insn *ret)
+{
+	const struct guest_paging g = vmx_paging(vv);
+	enum x86_code_size size = vmx_code_size(vv);
+	gva_t gva = vmx_read(vv, VMX_GUEST_RIP);
+	uint8_t code[X86_INSN_MAX_LEN];
+	size_t bytes;
+
+	if (size != X86_CODE64)
+		gva = (uint32_t)(gva + vmx_read(vv, VMX_GUEST_CS_BASE));
+	bytes = guest_fetch(vv->vcpu, &g, gva, code, sizeof(code));
+	return x86_decode(code, bytes, size, ret) > 0 ? 0 : -HVM_EFAULT;
+}
+
+/* By an instruction's own access; not by event delivery, nor by a walk of the guest's tables. */
+static bool vmx_is_data(struct vmx_vcpu *vv)
+{
+	const uint64_t data = VMX_EPT_GVA_VALID | VMX_EPT_GVA_DATA;
+
+	return (vmx_read(vv, VMX_EXIT_QUALIFICATION) & data) == data &&
+	       !(vv->event & VMX_EVENT_VALID);
+}
+
+static int vmx_device_memory(struct vmx_vcpu *vv, gpa_t gpa, struct hvm_exit *ret)
+{
+	struct emulate_regs r = { .gpr = vv->gpr };
+	struct x86_insn insn;
+	int rc;
+
+	if (!vmx_is_data(vv) || vmx_decode(vv, &insn))
+		return vmx_emulate(vv, ret);
+	vmx_emulate_regs(vv, &r);
+	rc = emulate_mmio(vv->vcpu, &r, &insn, gpa);
+	if (rc == -HVM_EAGAIN)
+		return vmx_io_wait(vv, ret);
+	if (rc)
+		return vmx_emulate(vv, ret);
+	vmx_io_retire(vv);
+	vmx_write(vv, VMX_GUEST_RSP, vv->gpr[X86_RSP]);
+	vmx_write(vv, VMX_GUEST_RFLAGS, r.rflags);
+	return vmx_skip_bytes(vv, insn.len);
+}
+
+int vmx_exit_ept(struct vmx_vcpu *vv, struct hvm_exit *ret)
+{
+	uint64_t q = vmx_read(vv, VMX_EXIT_QUALIFICATION);
+	gpa_t gpa = vmx_read(vv, VMX_EXIT_GPA);
+	int rc;
+
+	if (q & VMX_EPT_UNBLOCK_NMI)
+		vmx_reblock_nmi(vv);
+	rc = npt_fault(&vv->domain->ept, &vv->vcpu->domain->p2m, &vv->ept_cache, gpa,
+		       q & VMX_EPT_WRITE);
+	if (!rc)
+		return VMX_RESUME;
+	if (rc == -HVM_EAGAIN)
+		return VMX_REFILL;
+	return vmx_device_memory(vv, gpa, ret);
+}
+
+int vmx_exit_io(struct vmx_vcpu *vv, struct hvm_exit *ret)
+{
+	uint64_t q = vmx_read(vv, VMX_EXIT_QUALIFICATION);
+	unsigned int bytes = VMX_IO_BYTES(q);
+	uint64_t mask = HVM_BIT(bytes * 8) - 1;
+	uint32_t value = (uint32_t)(vv->gpr[X86_RAX] & mask);
+	int rc;
+
+	if (q & VMX_IO_STRING)
+		return vmx_emulate(vv, ret);
+	if (q & VMX_IO_IN)
+		rc = hvm_pio_read(vv->vcpu, VMX_IO_PORT(q), bytes, &value);
+	else
+		rc = hvm_pio_write(vv->vcpu, VMX_IO_PORT(q), bytes, value);
+	if (rc)
+		return vmx_io_wait(vv, ret);
+	vmx_io_retire(vv);
+	if (q & VMX_IO_IN)
+		vv->gpr[X86_RAX] = bytes == 4 ? value : (vv->gpr[X86_RAX] & ~mask) | (value & mask);
+	return vmx_skip(vv);
+}
