@@ -32,6 +32,7 @@ add_program() {
 }
 
 # make_host_tree TREE - everything the host runs: busybox, the module, hvm, a guest, the tests.
+# TESTBED_PROGRAMS: only these of our programs.
 make_host_tree() {
 	local tree=$1 program modules=$images/kernel-amd64/lib/modules
 	"$root/tests/system/images/make-initramfs" "$images" amd64 >/dev/null || return 1
@@ -45,7 +46,9 @@ make_host_tree() {
 	done
 	cp "$testbed"/host/* "$tree/tests/"
 	for program in "$ioemu" "$hvmd" "$build/hvmctl/hvmctl" "$build"/tests/testbed/testbed_*; do
-		[ ! -f "$program" ] || add_program "$tree" "$program"
+		case " ${TESTBED_PROGRAMS:-$(basename "$program")} " in
+		*" $(basename "$program") "*) [ ! -f "$program" ] || add_program "$tree" "$program" ;;
+		esac
 	done
 	cp "$hvmloader" "$bios" "$vgabios" "$tree/guest/"
 	cp "$("$root/tests/system/images/make-multiboot" "$images")" "$tree/guest/" &&
