@@ -20,7 +20,10 @@ int soft_blocks_init(struct soft_vcpu *sv)
 	bs->hash = hvm_os_alloc_pages(SOFT_HASH_BUCKETS * sizeof(*bs->hash));
 	bs->pages = hvm_os_alloc_pages(SOFT_PAGE_BUCKETS * sizeof(*bs->pages));
 	bs->jump = hvm_os_alloc_pages(SOFT_JUMP_ENTRIES * sizeof(*bs->jump));
-	bs->arena = hvm_os_alloc_pages(SOFT_ARENA_BYTES);
+	bs->arena_bytes = SOFT_ARENA_BYTES / sv->vcpu->domain->config.vcpus;
+	if (bs->arena_bytes < SOFT_ARENA_MIN)
+		bs->arena_bytes = SOFT_ARENA_MIN;
+	bs->arena = hvm_os_alloc_pages(bs->arena_bytes);
 	bs->scratch = hvm_os_alloc(SOFT_BLOCK_MAX_SIZE);
 	bs->cs_ids = hvm_os_alloc(SOFT_CS_IDS * sizeof(*bs->cs_ids));
 	if (!bs->hash || !bs->pages || !bs->jump || !bs->arena || !bs->scratch || !bs->cs_ids)
@@ -42,7 +45,7 @@ void soft_blocks_fini(struct soft_vcpu *sv)
 	soft_free_pages(bs->hash, SOFT_HASH_BUCKETS * sizeof(*bs->hash));
 	soft_free_pages(bs->pages, SOFT_PAGE_BUCKETS * sizeof(*bs->pages));
 	soft_free_pages(bs->jump, SOFT_JUMP_ENTRIES * sizeof(*bs->jump));
-	soft_free_pages(bs->arena, SOFT_ARENA_BYTES);
+	soft_free_pages(bs->arena, bs->arena_bytes);
 	hvm_os_free(bs->scratch);
 	hvm_os_free(bs->cs_ids);
 }
@@ -388,7 +391,7 @@ static struct soft_block *soft_block_keep(struct soft_vcpu *sv, const struct sof
 	size_t size = sizeof(*from) + (from->count + 1u) * sizeof(struct soft_slot);
 	struct soft_block *b;
 
-	if (size > SOFT_ARENA_BYTES - bs->arena_used) {
+	if (size > bs->arena_bytes - bs->arena_used) {
 		soft_blocks_drop_all(sv);
 		soft_key_update(sv);
 	}

@@ -59,10 +59,11 @@ struct soft_block {
 /* Result of the slot behind a block's last instruction; beside enum x86_result. */
 #define SOFT_FALL 16
 
-#define SOFT_HASH_BUCKETS 8192u
+#define SOFT_HASH_BUCKETS 32768u
 #define SOFT_PAGE_BUCKETS 2048u
 #define SOFT_JUMP_ENTRIES 4096u
-#define SOFT_ARENA_BYTES  (8u << 20)
+#define SOFT_ARENA_BYTES  (32u << 20) /* of a domain, but no vcpu has less than the next */
+#define SOFT_ARENA_MIN	  (8u << 20)
 #define SOFT_BLOCK_MAX_SIZE \
 	(sizeof(struct soft_block) + (SOFT_BLOCK_INSNS + 1) * sizeof(struct soft_slot))
 
@@ -80,7 +81,7 @@ struct soft_blocks {
 	struct soft_block **pages;
 	struct soft_block **jump; /* by ip: a guess that its block verifies */
 	uint8_t *arena;
-	size_t arena_used;
+	size_t arena_used, arena_bytes;
 	uint64_t generation; /* counts drops of everything */
 	uint8_t *scratch;    /* SOFT_BLOCK_MAX_SIZE */
 	struct soft_cs_id *cs_ids;

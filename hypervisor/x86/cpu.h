@@ -194,7 +194,7 @@ struct x86_tlb_entry {
 	uint64_t tag;	 /* gva of the page */
 	uint64_t addend; /* hva of the page - tag */
 };
-#define X86_TLB_BITS	9
+#define X86_TLB_BITS	11
 #define X86_TLB_ENTRIES (1u << X86_TLB_BITS)
 #define X86_TLB_INVALID (1ull << 62)
 

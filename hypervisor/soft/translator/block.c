@@ -19,29 +19,71 @@ static uint32_t block_offset(const struct tr *t, const uint8_t *p)
 	return (uint32_t)(p - t->g->code.rw);
 }
 
-static struct tr_mem block_field(const struct tr *t, size_t offset)
+static struct tr_mem block_field(const struct tr *t, const uint64_t *field)
 {
-	const uint8_t *p = (const uint8_t *)t->rec + offset;
+	return tr_based(TR_RIP, (int32_t)((const uint8_t *)field - t->g->code.rw));
+}
 
-	return tr_based(TR_RIP, (int32_t)(p - t->g->code.rw));
+/* -- pages --------------------------------------------------------------------------------- */
+
+static struct soft_tr_page **block_page_bucket(struct soft_tr *g, gpa_t gpa, uint32_t key)
+{
+	gfn_t gfn = gpa >> HVM_PAGE_SHIFT;
+
+	return &g->page_hash[(gfn ^ (gfn >> 12) ^ key * 0x9e3779b1u >> 20) % SOFT_TR_PAGE_BUCKETS];
+}
+
+static struct soft_tr_page *block_page(struct soft_tr *g, const struct soft_block *b)
+{
+	struct soft_tr_page **bucket = block_page_bucket(g, b->gpa, b->key), *p;
+	bool alone = b->gpa2 != SOFT_NO_GPA;
+
+	for (p = *bucket; p && !alone; p = p->next)
+		if (p->gpa == (b->gpa & HVM_PAGE_MASK) && p->key == b->key &&
+		    p->global == b->global)
+			return p;
+	p = &g->pages[g->page_count++];
+	*p = (struct soft_tr_page){
+		.gpa = b->gpa & HVM_PAGE_MASK,
+		.key = b->key,
+		.global = b->global,
+	};
+	if (!alone) {
+		p->next = *bucket;
+		*bucket = p;
+	}
+	return p;
+}
+
+/* The block's branches count for the page: what was verified holds for shorter ones only. */
+static void block_reach(const struct tr *t)
+{
+	struct soft_tr_page *p = t->rec->page;
+	uint64_t up = t->page_off + t->b->bytes + t->reach_up;
+
+	if (up <= p->reach_up && t->reach_down <= p->reach_down)
+		return;
+	p->reach_up = up > p->reach_up ? up : p->reach_up;
+	p->reach_down = t->reach_down > p->reach_down ? t->reach_down : p->reach_down;
+	p->stamp = 0;
 }
 
 /* -- entries ------------------------------------------------------------------------------- */
 
 static void block_far(struct tr *t)
 {
-	const uint8_t *exit = t->g->code.rw + t->g->exit;
+	const uint8_t *miss = t->g->code.rw + t->g->miss;
+	struct soft_tr_page *page = t->rec->page;
 
 	t->rec->far = block_offset(t, t->p);
-	tr_op_mem(t, TR_W | 0x3b, TR_T0, block_field(t, offsetof(struct soft_tr_block, ip)));
-	tr_jump(t, 5, exit);
-	tr_load(t, TR_T2, block_field(t, offsetof(struct soft_tr_block, stamp)));
+	tr_lea(t, TR_T2, tr_based(TR_T0, -(int32_t)t->page_off));
+	tr_op_mem(t, TR_W | 0x3b, TR_T2, block_field(t, &page->vpage));
+	tr_jump(t, 5, miss);
+	tr_load(t, TR_T2, block_field(t, &page->stamp));
 	tr_op_mem(t, TR_W | 0x3b, TR_T2,
-		  tr_state(offsetof(struct soft_vcpu, epoch) + 8u * t->rec->global));
-	tr_jump(t, 5, exit);
-	if (t->page_off) {
-		tr_lea(t, TR_T0, tr_based(TR_T0, -(int32_t)t->page_off));
-	}
+		  tr_state(offsetof(struct soft_vcpu, epoch) + 8u * page->global));
+	tr_jump(t, 5, miss);
+	tr_lea(t, TR_T0, tr_based(TR_T0, -(int32_t)t->page_off));
 	tr_store(t, TR_FIELD(tr.page_ip), TR_T0);
 }
 
@@ -82,6 +124,21 @@ static uint32_t block_host_entry(struct tr *t, uint32_t to)
 	tr_emit_save_flags(t, TR_T2);
 	tr_jump(t, TR_ALWAYS, t->g->code.rw + to);
 	return at;
+}
+
+/* The second page has to be verified even for those who come from within the first. */
+static void block_near(struct tr *t)
+{
+	tr_swap(t);
+	t->rec->near = block_offset(t, t->p);
+	tr_load(t, TR_T0, TR_FIELD(tr.page_ip));
+	tr_lea(t, TR_T0, tr_based(TR_T0, (int32_t)t->page_off));
+	tr_mov_imm(t, TR_T1, TR_SITE_INDIRECT);
+	tr_jump(t, TR_ALWAYS, t->g->code.rw + t->rec->far);
+	t->rec->near_host = t->rec->near;
+	if (t->live[0])
+		t->rec->near_host = block_host_entry(t, t->rec->near);
+	tr_swap(t);
 }
 
 /* Entries for those who come with the guest's flags in the host's. */
@@ -224,15 +281,16 @@ void tr_block_translate(struct soft_vcpu *sv, struct soft_block *b)
 	};
 
 	memset(t.rec, 0, sizeof(*t.rec));
-	t.rec->global = b->global;
+	t.rec->page = block_page(g, b);
 	tr_liveness(&t);
 	block_far(&t);
 	block_poll(&t);
 	block_body(&t);
 	block_host_entries(&t);
+	if (b->gpa2 != SOFT_NO_GPA)
+		block_near(&t);
 	block_dropped(&t);
-	t.rec->reach_up = t.reach_up + b->bytes;
-	t.rec->reach_down = t.reach_down;
+	block_reach(&t);
 	if (t.p > g->hot + BLOCK_MAX_CODE || t.other > g->cold + BLOCK_MAX_CODE)
 		hvm_bug("a translated block is longer than any can be");
 	g->hot = g->code.rw + ((block_offset(&t, t.p) + 15) & ~15u);
@@ -245,7 +303,6 @@ void tr_block_unlink(struct soft_vcpu *sv, struct soft_tr_block *r)
 {
 	uint8_t *body = sv->tr.code.rw + r->body;
 
-	r->stamp = 0;
 	body[0] = 0xe9;
 	tr_patch(body + 5, sv->tr.code.rw + r->dropped);
 }
@@ -257,7 +314,11 @@ static void block_layout(struct soft_tr *g)
 	uint8_t *end = g->code.rw + bytes - records;
 
 	g->blocks = (struct soft_tr_block *)(void *)end;
-	g->block_max = (uint32_t)(records / sizeof(*g->blocks));
+	g->block_max = (uint32_t)(records * 3 / 4 / sizeof(*g->blocks));
+	g->pages = (struct soft_tr_page *)(void *)(end + records * 3 / 4);
+	g->page_max = (uint32_t)(records / 4 / sizeof(*g->pages));
+	memset(g->page_hash, 0, sizeof(g->page_hash));
+	g->page_count = 0;
 	g->hot = start;
 	g->hot_end = g->cold = start + ((size_t)(end - start) / 2 & ~(size_t)63);
 	g->cold_end = end;
@@ -274,14 +335,16 @@ void tr_reset(struct soft_tr *g)
 	block_layout(g);
 	g->generation++;
 	g->site = 0;
-	for (unsigned int ctx = 0; ctx < X86_TLB_CONTEXTS; ctx++)
-		tr_clear_jumps(g, ctx);
+	for (unsigned int n = 0; n < SOFT_TR_JUMPS; n++)
+		tr_clear_jumps(g, n);
 }
 
-void tr_clear_jumps(struct soft_tr *g, unsigned int ctx)
+void tr_clear_jumps(struct soft_tr *g, unsigned int table)
 {
-	uint64_t miss = (uint64_t)(uintptr_t)g->code.rx + g->exit;
+	uint64_t miss = (uint64_t)(uintptr_t)g->code.rx + g->miss;
 
 	for (unsigned int n = 0; n < SOFT_TR_JUMP_ENTRIES; n++)
-		g->jump[ctx][n] = miss;
+		g->jump[table][n] = miss;
+	for (unsigned int n = 0; n < SOFT_TR_JUMPS2; n++)
+		g->jump2[table][n] = (struct soft_tr_jump){ .ip = HVM_BIT(63), .far = miss };
 }

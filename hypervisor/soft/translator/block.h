@@ -15,7 +15,7 @@ void tr_block_translate(struct soft_vcpu *sv, struct soft_block *b);
 void tr_block_unlink(struct soft_vcpu *sv, struct soft_tr_block *r);
 /* Forget all translated blocks. */
 void tr_reset(struct soft_tr *g);
-void tr_clear_jumps(struct soft_tr *g, unsigned int ctx);
+void tr_clear_jumps(struct soft_tr *g, unsigned int table);
 
 /* The block's translation, if it is time for one. *ret_again: all blocks are gone, find it anew. */
 struct soft_tr_block *tr_get(struct soft_vcpu *sv, struct soft_block *b, bool *ret_again);

@@ -94,20 +94,15 @@ void tr_exit_direct(struct tr *t, int64_t off, unsigned int cc)
 /* To the guest address in T0; flags are in c->arith. */
 static void exit_indirect(struct tr *t)
 {
-	uint32_t mode = t->b->key;
-	unsigned int ctx = (mode & X86_MODE_CPL_MASK) >> X86_MODE_CPL_SHIFT == 3 ? X86_TLB_USER
-										 : X86_TLB_KERNEL;
-	const struct tr_rm t1 = tr_reg(TR_T1);
+	bool user = (t->b->key & X86_MODE_CPL_MASK) >> X86_MODE_CPL_SHIFT == 3;
 	struct tr_mem m = TR_FIELD(tr.jump);
 
 	tr_store_imm32(t, TR_FIELD(tr.from_block),
 		       (uint32_t)((uint8_t *)t->b - t->sv->blocks.arena));
-	tr_op_rr(t, 0x89, TR_T0, TR_T1);
-	tr_op_rm(t, 0x81, 4, &t1, 4); /* and */
-	tr_word32(t, SOFT_TR_JUMP_ENTRIES - 1);
+	tr_op_rr(t, TR_0F | 0xb7, TR_T1, TR_T0); /* movzx t1d, t0w */
 	m.index = TR_T1;
 	m.scale = 3;
-	m.disp += (int32_t)(ctx * sizeof(((struct soft_tr *)0)->jump[0]));
+	m.disp += user ? (int32_t)sizeof(((struct soft_tr *)0)->jump[0]) : 0;
 	tr_op_mem(t, 0xff, 4, m); /* jmp */
 }
 

@@ -128,6 +128,43 @@ static void common_exit(struct tr *t, const uint8_t *leave)
 	tr_jump(t, TR_ALWAYS, leave);
 }
 
+/*
+ * A far entry did not match. T0: ip, T1: a direct branch's site, or below 65536 for an indirect one
+ * that came by jump[]: that may look into jump2[], once.
+ */
+static void common_miss(struct tr *t)
+{
+	const struct tr_rm t1 = tr_reg(TR_T1), t2 = tr_reg(TR_T2);
+	const uint8_t *exit = t->g->code.rw + t->g->exit;
+	struct tr_mem m = TR_FIELD(tr.jump2);
+
+	t->g->miss = common_here(t);
+	tr_op_rm(t, 0x81, 7, &t1, 4); /* cmp */
+	tr_word32(t, TR_SITE_INDIRECT);
+	tr_jump(t, 3, exit);	 /* jae */
+	tr_mov(t, TR_T2, TR_T0); /* (ip + (ip >> 12)) % entries */
+	tr_op_rm(t, TR_W | 0xc1, 5, &t2, 1);
+	tr_byte(t, 12);
+	tr_op_rr(t, 0x01, TR_T0, TR_T2);
+	tr_op_rm(t, 0x81, 4, &t2, 4);
+	tr_word32(t, SOFT_TR_JUMPS2 - 1);
+	/* CPL 3 has the second table: cpl & 1. */
+	tr_op_mem(t, 0x8b, TR_T1, AT(cpu.cpl, 0));
+	tr_op_rm(t, 0x83, 4, &t1, 1);
+	tr_byte(t, 1);
+	tr_op_rm(t, 0x69, TR_T1, &t1, 4); /* imul */
+	tr_word32(t, SOFT_TR_JUMPS2);
+	tr_op_rr(t, 0x01, TR_T1, TR_T2);
+	tr_op_rm(t, 0xc1, 4, &t2, 1); /* 16 bytes each */
+	tr_byte(t, 4);
+	tr_mov_imm(t, TR_T1, TR_SITE_INDIRECT);
+	m.index = TR_T2;
+	tr_op_mem(t, TR_W | 0x3b, TR_T0, m);
+	tr_jump(t, 5, exit);
+	m.disp += (int32_t)offsetof(struct soft_tr_jump, far);
+	tr_op_mem(t, 0xff, 4, m);
+}
+
 /* Call the handler of the instruction at T0. Returns the jump that is taken unless all is well. */
 static uint8_t *common_call(struct tr *t, uint8_t **ret_dropped)
 {
@@ -221,6 +258,7 @@ void tr_make_common(struct tr *t)
 	leave = common_leave(t);
 	common_enter(t);
 	common_exit(t, leave);
+	common_miss(t);
 	common_exec(t, leave);
 	common_load_xmm(t, leave);
 	t->g->common_bytes = common_here(t);

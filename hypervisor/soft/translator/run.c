@@ -88,15 +88,18 @@ bool soft_tr_wanted(const struct soft_vcpu *sv)
 }
 
 /* A direct branch to an address that is not canonical faults, which translated ones do not. */
-static bool tr_in_reach(const struct soft_tr_block *r, uint64_t ip)
+static bool tr_in_reach(const struct soft_block *b)
 {
-	return x86_is_canonical(ip + r->reach_up) && x86_is_canonical(ip - r->reach_down);
+	uint64_t vpage = b->ip - (b->gpa & ~HVM_PAGE_MASK);
+
+	return x86_is_canonical(vpage + b->tr->page->reach_up) &&
+	       x86_is_canonical(vpage - b->tr->page->reach_down);
 }
 
 struct soft_tr_block *tr_get(struct soft_vcpu *sv, struct soft_block *b, bool *ret_again)
 {
 	*ret_again = false;
-	if (hvm_likely(b->tr && b->tr->global == b->global))
+	if (hvm_likely(b->tr && b->tr->page->global == b->global))
 		return b->tr;
 	if (b->runs < SOFT_TR_THRESHOLD) {
 		b->runs++;
@@ -122,14 +125,16 @@ static uint32_t tr_entry_for(const struct soft_tr_block *r, uint32_t site)
 
 	if (!(site & TR_SITE_NEAR))
 		return host ? r->far_host : r->far;
+	if (r->near)
+		return host ? r->near_host : r->near;
 	if (site & TR_SITE_POLL)
 		return host ? r->poll_host : r->poll;
 	return host ? r->body_host : r->body;
 }
 
-static unsigned int tr_context(const struct soft_vcpu *sv)
+static unsigned int tr_jumps(const struct soft_vcpu *sv)
 {
-	return sv->cpu.cpl == 3 ? X86_TLB_USER : X86_TLB_KERNEL;
+	return sv->cpu.cpl == 3;
 }
 
 /* The last exit came from g->site; from now on it goes to @b itself. */
@@ -140,25 +145,25 @@ static void tr_link(struct soft_vcpu *sv, const struct soft_block *b, uint32_t s
 
 	sv->vcpu->stats.tr_links++;
 	if (!(site & TR_SITE_DIRECT)) {
-		g->jump[tr_context(sv)][site & (SOFT_TR_JUMP_ENTRIES - 1)] =
-			(uint64_t)(uintptr_t)g->code.rx + r->far;
+		uint64_t far = (uint64_t)(uintptr_t)g->code.rx + r->far;
+
+		g->jump[tr_jumps(sv)][b->ip % SOFT_TR_JUMP_ENTRIES] = far;
+		g->jump2[tr_jumps(sv)][(b->ip + (b->ip >> 12)) % SOFT_TR_JUMPS2] =
+			(struct soft_tr_jump){ b->ip, far };
 		return;
 	}
-	/* One that goes on in a second page has that to be verified, too. */
-	if ((site & TR_SITE_NEAR) && b->gpa2 != SOFT_NO_GPA)
-		return;
 	tr_patch(g->code.rw + (site & TR_SITE_OFFSET), g->code.rw + tr_entry_for(r, site));
 }
 
 /* Indirect branches are remembered for one key each. */
 static void tr_check_jumps(struct soft_vcpu *sv)
 {
-	unsigned int ctx = tr_context(sv);
+	unsigned int n = tr_jumps(sv);
 
-	if (hvm_likely(sv->tr.jump_key[ctx] == sv->key))
+	if (hvm_likely(sv->tr.jump_key[n] == sv->key))
 		return;
-	sv->tr.jump_key[ctx] = sv->key;
-	tr_clear_jumps(&sv->tr, ctx);
+	sv->tr.jump_key[n] = sv->key;
+	tr_clear_jumps(&sv->tr, n);
 }
 
 /* -- running ------------------------------------------------------------------------------- */
@@ -207,9 +212,9 @@ int tr_enter_block(struct soft_vcpu *sv, struct soft_block *b)
 	typedef int (*enter_fn)(struct soft_vcpu * sv, const void *entry);
 	struct soft_tr *g = &sv->tr;
 
-	b->tr->ip = b->ip;
-	b->tr->stamp = b->stamp;
 	g->page_ip = b->ip - (b->gpa & ~HVM_PAGE_MASK);
+	b->tr->page->vpage = g->page_ip;
+	b->tr->page->stamp = b->stamp;
 	tr_check_jumps(sv);
 	return ((enter_fn)(uintptr_t)(g->code.rx + g->enter))(sv, g->code.rx + b->tr->body);
 }
@@ -228,7 +233,7 @@ static int tr_run_once(struct soft_vcpu *sv, struct hvm_exit *ret)
 	r = tr_get(sv, b, &again);
 	if (again)
 		return SOFT_GO_ON;
-	if (!r || hvm_unlikely(!tr_in_reach(r, b->ip)))
+	if (!r || hvm_unlikely(!tr_in_reach(b)))
 		return soft_interpret(sv, b, ret);
 	/* Unless something else came first, like an interrupt. */
 	if (site && g->site_ip == b->ip && g->site_key == sv->key)

@@ -246,11 +246,13 @@ void tr_sse_init(void);
 void tr_make_common(struct tr *t);
 
 /* Bits of soft_tr.site, next to the offset of the displacement's end. */
-#define TR_SITE_DIRECT 0x80000000u
-#define TR_SITE_HOST   0x40000000u /* comes with flags in the host's */
-#define TR_SITE_NEAR   0x20000000u /* within the page */
-#define TR_SITE_POLL   0x10000000u /* backwards: must look at exit_req */
-#define TR_SITE_OFFSET 0x0fffffffu
+#define TR_SITE_DIRECT	 0x80000000u
+#define TR_SITE_HOST	 0x40000000u /* comes with flags in the host's */
+#define TR_SITE_NEAR	 0x20000000u /* within the page */
+#define TR_SITE_POLL	 0x10000000u /* backwards: must look at exit_req */
+#define TR_SITE_OFFSET	 0x0fffffffu
+/* Not direct: an indirect branch that found nothing. 0: none of all that. */
+#define TR_SITE_INDIRECT 0x10000u
 
 /* What the generated code returns; below: enum x86_result of the handler that ended it. */
 #define TR_EXIT_GO     32u /* ip and site are set */

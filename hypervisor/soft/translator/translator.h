@@ -17,23 +17,43 @@ struct soft_vcpu;
 struct soft_block;
 
 /*
- * A translated block; lives in the code buffer, whose far entries read ip and stamp. Offsets are in
- * the code buffer.
+ * A page of guest memory with translated code, for one mode; lives in the code buffer, whose far
+ * entries read vpage and stamp. A block of two pages has one for itself.
  */
-struct soft_tr_block {
-	uint64_t ip;	    /* far entries go on only if the guest comes for this address ... */
-	uint64_t stamp;	    /* ... and it was seen to lead here in this epoch */
-	uint32_t body;	    /* flags in c->arith */
-	uint32_t body_host; /* flags in the host's; the same where flags do not matter */
-	uint32_t poll, poll_host; /* looks at exit_req first */
-	uint32_t far, far_host;	  /* checks ip and stamp, sets page_ip, polls. T0: ip, T1: site */
-	uint64_t reach_up, reach_down; /* direct branches do not go further than this */
-	uint32_t global;	       /* of epoch[], built in */
-	uint32_t dropped;	       /* code that a dropped block's body leads to */
+struct soft_tr_page {
+	uint64_t vpage; /* far entries go on only if the guest comes for this page ... */
+	uint64_t stamp; /* ... and it was seen to lead here in this epoch */
+	uint64_t reach_up, reach_down; /* direct branches go no further from vpage than this */
+	gpa_t gpa;
+	uint32_t key;
+	uint32_t global; /* which of epoch[], built into the entries */
+	struct soft_tr_page *next;
+	uint64_t pad;
 };
 
-#define SOFT_TR_JUMP_BITS    12
-#define SOFT_TR_JUMP_ENTRIES (1u << SOFT_TR_JUMP_BITS)
+/* A translated block. Offsets are in the code buffer. */
+struct soft_tr_block {
+	struct soft_tr_page *page;
+	uint32_t body;		  /* flags in c->arith */
+	uint32_t body_host;	  /* flags in the host's; the same where flags do not matter */
+	uint32_t poll, poll_host; /* looks at exit_req first */
+	uint32_t far, far_host; /* checks vpage and stamp, sets page_ip, polls. T0: ip, T1: site */
+	uint32_t dropped;	/* code that a dropped block's body leads to */
+	/* Blocks of two pages: for those who come from within the first; or 0. */
+	uint32_t near, near_host;
+	uint32_t pad;
+};
+
+/* Second look of an indirect branch: where blocks that share a place in jump[] are found. */
+struct soft_tr_jump {
+	uint64_t ip;
+	uint64_t far; /* address */
+};
+#define SOFT_TR_JUMPS2 4096u
+
+#define SOFT_TR_JUMP_ENTRIES 65536u /* by the low 16 bits of ip */
+#define SOFT_TR_PAGE_BUCKETS 4096u
+#define SOFT_TR_JUMPS	     2 /* tables: CPL 0 to 2, CPL 3 */
 /* Executions of a block by the interpreter before it is translated. */
 #define SOFT_TR_THRESHOLD    1u
 #define SOFT_TR_CACHE_BYTES  (64u << 20) /* of a domain */
@@ -55,8 +75,9 @@ struct soft_tr {
 	uint32_t xmm_live;
 	uint32_t mxcsr;	     /* the C code's */
 	uint32_t from_block; /* block whose indirect branch was last taken, by arena offset */
-	/* Indirect branches: where to look for the block, by low bits of ip. One a TLB context. */
-	uint64_t jump[X86_TLB_CONTEXTS][SOFT_TR_JUMP_ENTRIES];
+	/* Indirect branches: far entries to try, by low bits of ip. */
+	uint64_t jump[SOFT_TR_JUMPS][SOFT_TR_JUMP_ENTRIES];
+	struct soft_tr_jump jump2[SOFT_TR_JUMPS][SOFT_TR_JUMPS2];
 
 	/* From here on for C alone. */
 	enum soft_tr_mode mode;
@@ -64,10 +85,12 @@ struct soft_tr {
 	struct os_code code;
 	uint8_t *hot, *hot_end, *cold, *cold_end;
 	struct soft_tr_block *blocks;
-	uint32_t block_count, block_max;
+	struct soft_tr_page *pages;
+	uint32_t block_count, block_max, page_count, page_max;
+	struct soft_tr_page *page_hash[SOFT_TR_PAGE_BUCKETS];
 	uint32_t common_bytes; /* at the buffer's start */
-	uint32_t enter, exec, exit, load_xmm;
-	uint32_t jump_key[X86_TLB_CONTEXTS];
+	uint32_t enter, exec, exit, miss, load_xmm;
+	uint32_t jump_key[SOFT_TR_JUMPS];
 	uint64_t generation;	       /* counts flushes */
 	uint64_t site_ip;	       /* where the last exit went ... */
 	uint32_t site_key;	       /* ... and in which mode */
