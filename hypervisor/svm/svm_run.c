@@ -159,7 +159,7 @@ static void svm_load(struct svm_vcpu *sv, struct svm_cpu *c, unsigned int cpu)
 			host_wrmsr(HOST_MSR_PRED_CMD, 1);
 		c->last_domain = sv->domain->id;
 	}
-	__asm__ volatile("vmsave %%rax" : : "a"(c->host_hpa) : "memory");
+	host_vmsave(c->host_hpa);
 	svm_load_registers(sv);
 }
 

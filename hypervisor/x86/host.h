@@ -90,6 +90,12 @@ static inline void host_fxrstor(const uint8_t *area)
 	__asm__ volatile("fxrstor64 (%0)" : : "r"(area) : "memory");
 }
 
+/* FS, GS, TR, LDTR and the system call MSRs to the VMCB at @vmcb. Only with SVM on. */
+static inline void host_vmsave(hpa_t vmcb)
+{
+	__asm__ volatile("vmsave %%rax" : : "a"(vmcb) : "memory");
+}
+
 /* A machine check came while the guest ran: the host's handler looks at the banks as it always
  * does. */
 static inline void host_machine_check(void)

@@ -4,6 +4,7 @@
  * closed and processes killed at any moment, and that a vcpu runs. Prints TAP without a plan.
  * device_test --refused ERRNO-NAME: only that creating a domain fails so.
  * device_test --random SEED CALLS: random calls with random arguments.
+ * device_test --cycles COUNT: domains are created, run, and destroyed.
  */
 #include "hvm/hvm_ioctl.h"
 
@@ -80,10 +81,12 @@ static int map(int domain, uint64_t gpa, uint64_t bytes, void *hva, uint32_t typ
 	return ioctl(domain, HVM_IOCTL_MEMORY, &a);
 }
 
+static uint8_t *guest_page; /* of the last guest() */
+
 /* A domain of one vcpu that executes @code from the reset vector. */
 static int guest(const uint8_t *code, size_t bytes, int *ret_vcpu, struct hvm_ioreq **ret_req)
 {
-	uint8_t *page = memory(PAGE);
+	uint8_t *page = guest_page = memory(PAGE);
 	int domain = create(1);
 
 	if (domain < 0)
@@ -397,6 +400,56 @@ static void test_killed(void)
 	result(killed == 20, "a process is killed while it creates or runs a domain");
 }
 
+static long available_kib(void)
+{
+	char line[128];
+	long kib = 0;
+	FILE *f = fopen("/proc/meminfo", "r");
+
+	while (f && fgets(line, sizeof(line), f))
+		sscanf(line, "MemAvailable: %ld", &kib);
+	if (f)
+		fclose(f);
+	return kib;
+}
+
+/* Files, memory, some exits, the end: a domain's whole life. */
+static int cycle(unsigned int i)
+{
+	static const uint8_t out[] = { 0xba, 0x10, 0x05, 0xee, 0xeb, 0xfd };
+	struct hvm_exit exit = { 0 };
+	struct hvm_ioreq *req = MAP_FAILED;
+	int vcpu = -1, domain = guest(out, sizeof(out), &vcpu, &req);
+	int ok = domain >= 0 && vcpu >= 0 && req != MAP_FAILED;
+	void *page = guest_page;
+
+	for (unsigned int n = 0; ok && n < 3; n++) {
+		ok = ioctl(vcpu, HVM_IOCTL_RUN, &exit) == 0 && exit.reason == HVM_EXIT_IOREQ;
+		req->state = HVM_IOREQ_STATE_DONE;
+	}
+	/* In one order and in the other. */
+	close(i & 1 ? domain : vcpu);
+	munmap(req, PAGE);
+	close(i & 1 ? vcpu : domain);
+	munmap(page, PAGE);
+	return ok;
+}
+
+static int cycles(unsigned long count)
+{
+	long before = available_kib(), after;
+	int ok = 1;
+
+	for (unsigned long i = 0; i < count && ok; i++)
+		ok = cycle((unsigned int)i);
+	usleep(500000);
+	after = available_kib();
+	printf("# %lu cycles: available memory changed by %ld KiB\n", count, after - before);
+	result(ok, "domains are created, run and destroyed");
+	result(before - after < 8192, "and leave no memory behind");
+	return failures != 0;
+}
+
 static void test_order(void)
 {
 	int domain = create(2), vcpu = vcpu_of(domain, 1), again = vcpu_of(domain, 1);
@@ -433,19 +486,6 @@ static void test_memlock(void)
 	waitpid(pid, &status, 0);
 	chmod("/dev/hvm", 0660);
 	result(status == 0, "guest memory counts towards RLIMIT_MEMLOCK");
-}
-
-static long available_kib(void)
-{
-	char line[128];
-	long kib = 0;
-	FILE *f = fopen("/proc/meminfo", "r");
-
-	while (f && fgets(line, sizeof(line), f))
-		sscanf(line, "MemAvailable: %ld", &kib);
-	if (f)
-		fclose(f);
-	return kib;
 }
 
 static void test_many(unsigned int rounds)
@@ -562,6 +602,8 @@ int main(int argc, char **argv)
 		random_calls(strtoul(argv[3], NULL, 0));
 		return 0;
 	}
+	if (argc == 3 && !strcmp(argv[1], "--cycles"))
+		return cycles(strtoul(argv[2], NULL, 0));
 	memset(&info, 0xff, sizeof(info));
 	result(ioctl(dev, HVM_IOCTL_INFO, &info) == 0 && info.version == HVM_IOCTL_VERSION &&
 		       info.max_vcpus == HVM_MAX_VCPUS,
