@@ -217,7 +217,7 @@ static unsigned int block_insn(struct tr *t)
 		done = 0;
 	}
 	if (!done) {
-		t->g->stat_calls++;
+		t->sv->vcpu->stats.tr_calls++;
 		tr_clobber(t);
 		tr_exec(t, t->n);
 		done = 1;
@@ -241,6 +241,16 @@ static bool block_ends(const struct x86_insn *i)
 	return false;
 }
 
+/* Up to and with @last. */
+static void block_insns(struct tr *t, unsigned int last)
+{
+	while (t->n <= last) {
+		tr_group_begin(t);
+		t->n += block_insn(t);
+		tr_group_end(t);
+	}
+}
+
 static void block_body(struct tr *t)
 {
 	const struct x86_insn *last = tr_insn(t, t->count - 1u);
@@ -248,14 +258,15 @@ static void block_body(struct tr *t)
 	t->rec->body = block_offset(t, t->p);
 	t->flags = TR_IN_MEM;
 	block_xmm(t);
-	for (t->n = 0; t->n < t->count;)
-		t->n += block_insn(t);
+	t->n = 0;
+	block_insns(t, t->count - 1);
 	if (t->count < t->b->count)
 		block_leave(t, last->end);
 	else if (!block_ends(last) || last->exec == x86_exec_ud)
 		tr_exit_direct(t, last->end, TR_ALWAYS);
 	while (t->p < t->g->code.rw + t->rec->body + 5)
 		tr_byte(t, 0x90);
+	tr_group_clones(t, block_insns);
 }
 
 /* -- the buffer ---------------------------------------------------------------------------- */

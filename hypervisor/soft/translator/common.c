@@ -196,10 +196,12 @@ static void common_exec(struct tr *t, const uint8_t *leave)
 	tr_op_mem(t, TR_W | 0x03, TR_T1, AT(tr.page_ip, 8));
 	tr_store(t, AT(cpu.x86_ip, 8), TR_T1);
 	tr_store(t, AT(tr.insn, 8), TR_T0);
+	tr_store(t, AT(tr.saved_t2, 8), TR_T2);
 	common_cmp_imm8(t, AT(tr.xmm_live, 8), 0);
 	xmm = tr_jump(t, 5, NULL);
 	result = common_call(t, &dropped);
 	common_get_gprs(t, 8);
+	tr_load(t, TR_T2, AT(tr.saved_t2, 8));
 	tr_byte(t, 0xc3);
 
 	tr_patch(xmm, t->p);
@@ -207,6 +209,7 @@ static void common_exec(struct tr *t, const uint8_t *leave)
 	result_x = common_call(t, &dropped_x);
 	common_get_xmm(t, 8);
 	common_get_gprs(t, 8);
+	tr_load(t, TR_T2, AT(tr.saved_t2, 8));
 	tr_byte(t, 0xc3);
 
 	tr_patch(dropped_x, t->p);

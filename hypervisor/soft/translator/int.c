@@ -687,6 +687,11 @@ static const tr_template int_templates[X86_OP_COUNT] = {
 };
 /* clang-format on */
 
+bool tr_has_int_template(const struct x86_insn *i)
+{
+	return i->op < X86_OP_COUNT && int_templates[i->op];
+}
+
 bool tr_int_insn(struct tr *t, const struct x86_insn *i)
 {
 	return i->op < X86_OP_COUNT && int_templates[i->op] && int_templates[i->op](t, i);

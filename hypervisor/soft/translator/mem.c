@@ -112,6 +112,14 @@ static void tr_probe_t0(struct tr *t, unsigned int size, bool write, bool aligne
 	tr_load(t, TR_T1, entry);
 }
 
+uint8_t *tr_probe_group(struct tr *t, unsigned int base, int32_t disp, unsigned int size,
+			bool write)
+{
+	tr_probe(t, base, disp, size, write);
+	tr_mov(t, TR_T2, TR_T1);
+	return t->pending[--t->pending_count];
+}
+
 void tr_probe(struct tr *t, unsigned int base, int32_t disp, unsigned int size, bool write)
 {
 	tr_clobber(t);
@@ -168,6 +176,8 @@ bool tr_address(struct tr *t, const struct x86_insn *i, unsigned int size, bool 
 
 	if (i->asize != 3 || size > 64)
 		return false;
+	if (tr_group_address(t, i, m))
+		return true;
 	if (plain) {
 		*m = (struct tr_mem){ (uint8_t)tr_host(i->base),
 				      (uint8_t)(i->index == X86_REG_NONE ? TR_NO_REG

@@ -147,6 +147,7 @@ static void tr_link(struct soft_vcpu *sv, const struct soft_block *b, uint32_t s
 	if (!(site & TR_SITE_DIRECT)) {
 		uint64_t far = (uint64_t)(uintptr_t)g->code.rx + r->far;
 
+		sv->vcpu->stats.tr_misses++;
 		g->jump[tr_jumps(sv)][b->ip % SOFT_TR_JUMP_ENTRIES] = far;
 		g->jump2[tr_jumps(sv)][(b->ip + (b->ip >> 12)) % SOFT_TR_JUMPS2] =
 			(struct soft_tr_jump){ b->ip, far };

@@ -100,6 +100,22 @@ struct tr_flag_use {
 
 #define TR_PENDING 8
 
+/*
+ * Instructions [first, last] with operands at one base register that does not change between them:
+ * one probe for all of those operands, whose addend stays in T2 (group.c).
+ */
+struct tr_group {
+	uint8_t first, last;
+	uint8_t base; /* guest register */
+	bool probed;  /* the probe is there */
+	bool write;
+	int32_t low, high;   /* displacements, of the end for high */
+	uint8_t *failed;     /* end of the jump that is taken when the probe fails */
+	uint8_t *end;	     /* code behind the last instruction ... */
+	enum tr_flags flags; /* ... and where flags are there */
+};
+#define TR_GROUPS 8
+
 struct tr {
 	struct soft_vcpu *sv;
 	struct soft_tr *g;
@@ -119,6 +135,10 @@ struct tr {
 	unsigned int cold_last; /* last instruction that the cold stub executes (groups) */
 	uint8_t live[SOFT_BLOCK_INSNS + 1]; /* flags alive before each instruction */
 	uint64_t reach_up, reach_down;	    /* how far its direct branches go */
+	struct tr_group group[TR_GROUPS];
+	unsigned int group_count;
+	bool in_group; /* the last of group[] */
+	bool no_groups;
 };
 
 static inline const struct x86_insn *tr_insn(const struct tr *t, unsigned int n)
@@ -211,7 +231,7 @@ static inline void tr_flags_done(struct tr *t)
 void tr_swap(struct tr *t); /* between hot and cold region */
 /*
  * Probe the TLB for the memory operand of @i, for @size bytes; @m: the operand on the host.
- * @aligned: the access must be aligned to 16 bytes. T1 is taken (and T2 with base T2); T0 is free.
+ * @aligned: the access must be aligned to 16 bytes. T1 and perhaps T2 are taken; T0 is free.
  * false: cannot be done in place; nothing was emitted.
  */
 bool tr_address(struct tr *t, const struct x86_insn *i, unsigned int size, bool write, bool aligned,
@@ -226,6 +246,22 @@ bool tr_dynamic_context(const struct tr *t);
 void tr_to_cold(struct tr *t, unsigned int cc);
 /* Execute instruction @n by its handler. */
 void tr_exec(struct tr *t, unsigned int n);
+
+/* A probe whose addend goes to T2; returns the end of the jump for when it fails. */
+uint8_t *tr_probe_group(struct tr *t, unsigned int base, int32_t disp, unsigned int size,
+			bool write);
+
+/* -- groups (group.c) ---------------------------------------------------------------------- */
+
+/* Begin one at instruction t->n if that pays. */
+void tr_group_begin(struct tr *t);
+/* Behind instruction t->n - 1: the end of one, perhaps. */
+void tr_group_end(struct tr *t);
+/* The memory operand of @i, if the group covers it. */
+bool tr_group_address(struct tr *t, const struct x86_insn *i, struct tr_mem *m);
+/* Behind the block: what is executed instead when a group's probe fails. */
+void tr_group_clones(struct tr *t, void (*insns)(struct tr *t, unsigned int last));
+bool tr_has_int_template(const struct x86_insn *i);
 
 /* -- templates. false: not this one; nothing was emitted ------------------------------------ */
 

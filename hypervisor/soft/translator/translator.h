@@ -71,7 +71,8 @@ struct soft_tr {
 	uint64_t page_ip; /* guest ip of the start of the page that the running block is in */
 	uint64_t insn;	  /* struct x86_insn that a handler was last called for */
 	uint64_t drops;	  /* counts dropped blocks */
-	uint32_t site;	  /* where the last exit came from, TR_SITE_* */
+	uint64_t saved_t2;
+	uint32_t site; /* where the last exit came from, TR_SITE_* */
 	uint32_t xmm_live;
 	uint32_t mxcsr;	     /* the C code's */
 	uint32_t from_block; /* block whose indirect branch was last taken, by arena offset */
@@ -94,7 +95,6 @@ struct soft_tr {
 	uint64_t generation;	       /* counts flushes */
 	uint64_t site_ip;	       /* where the last exit went ... */
 	uint32_t site_key;	       /* ... and in which mode */
-	uint64_t stat_calls;	       /* instructions translated as a call of their handler */
 	struct soft_tr_verify *verify; /* NULL: not in this mode */
 };
 

@@ -80,17 +80,68 @@ static bool insn_wanted(const struct oracle_insn *o)
 	return o->i.op != X86_OP_INVALID || native_pick(16) == 0;
 }
 
+/* An operand at base + displacement, as fields of one structure are accessed. */
+static void random_field_insn(struct oracle_insn *o, unsigned int base)
+{
+	static const struct {
+		uint8_t prefix, escape, opcode, digit, imm; /* digit 8: a register */
+	} insns[] = {
+		{ 0, 0, 0x8b, 8, 0 },	    { 0, 0, 0x89, 8, 0 },	{ 0, 0, 0x8a, 8, 0 },
+		{ 0, 0, 0x88, 8, 0 },	    { 0x66, 0, 0x8b, 8, 0 },	{ 0x66, 0, 0x89, 8, 0 },
+		{ 0, 0, 0x03, 8, 0 },	    { 0, 0, 0x01, 8, 0 },	{ 0, 0, 0x13, 8, 0 },
+		{ 0, 0, 0x3b, 8, 0 },	    { 0, 0, 0x39, 8, 0 },	{ 0, 0, 0x29, 8, 0 },
+		{ 0, 0x0f, 0xb6, 8, 0 },    { 0, 0x0f, 0xbf, 8, 0 },	{ 0, 0, 0x63, 8, 0 },
+		{ 0, 0x0f, 0xaf, 8, 0 },    { 0, 0, 0xff, 0, 0 },	{ 0, 0, 0xff, 1, 0 },
+		{ 0, 0, 0xc1, 4, 1 },	    { 0, 0, 0xd3, 7, 0 },	{ 0, 0, 0xf7, 2, 0 },
+		{ 0, 0, 0xf7, 4, 0 },	    { 0, 0, 0x83, 0, 1 },	{ 0, 0, 0x83, 7, 1 },
+		{ 0, 0, 0xc7, 0, 4 },	    { 0, 0x0f, 0x44, 8, 0 },	{ 0, 0x0f, 0x92, 0, 0 },
+		{ 0xf2, 0x0f, 0x10, 8, 0 }, { 0xf2, 0x0f, 0x11, 8, 0 }, { 0xf3, 0x0f, 0x6f, 8, 0 },
+		{ 0xf2, 0x0f, 0x58, 8, 0 }, { 0xf0, 0, 0x01, 8, 0 },	{ 0, 0x0f, 0xc1, 8, 0 },
+		{ 0, 0, 0x87, 8, 0 },	    { 0, 0x0f, 0xb1, 8, 0 },	{ 0, 0, 0x84, 8, 0 },
+		{ 0x66, 0x0f, 0xfe, 8, 0 },
+	};
+	unsigned int k = native_pick(HVM_ARRAY_SIZE(insns)), reg = native_pick(16);
+	uint8_t *p = o->bytes;
+
+	if (insns[k].digit < 8)
+		reg = insns[k].digit;
+	if (insns[k].prefix)
+		*p++ = insns[k].prefix;
+	*p++ = (uint8_t)(0x40 | native_pick(2) << 3 | (reg >> 3) << 2 | base >> 3);
+	if (insns[k].escape)
+		*p++ = insns[k].escape;
+	*p++ = insns[k].opcode;
+	*p++ = (uint8_t)(0x40 | (reg & 7) << 3 | (base & 7));
+	*p++ = (uint8_t)(native_pick(8) ? native_pick(16) * 8 : native_random());
+	for (unsigned int n = 0; n < insns[k].imm; n++)
+		*p++ = (uint8_t)native_random();
+	o->len = (unsigned int)(p - o->bytes);
+	o->disp_at = 0;
+	assert_int_equal(x86_decode(o->bytes, o->len, o->size, &o->i), o->len);
+}
+
+static void random_insn(struct oracle_insn *o, unsigned int base)
+{
+	if (base && native_pick(4)) {
+		random_field_insn(o, base);
+		return;
+	}
+	do
+		oracle_generate(o);
+	while (!insn_wanted(o));
+}
+
 static void random_block(void)
 {
+	static const uint8_t bases[] = { 3, 5, 6, 7, 9, 14 };
 	struct oracle_insn o = { .size = X86_CODE64 };
+	unsigned int base = native_pick(2) ? bases[native_pick(sizeof(bases))] : 0;
 
 	t.insns = 1 + native_pick(MAX_INSNS);
 	t.code_bytes = 0;
 	t.at = native_pick(8) ? native_pick(3800) : 4096 - native_pick(60);
 	for (unsigned int n = 0; n < t.insns; n++) {
-		do
-			oracle_generate(&o);
-		while (!insn_wanted(&o));
+		random_insn(&o, base);
 		if (o.disp_at && native_pick(8)) {
 			uint64_t target = random_target();
 
