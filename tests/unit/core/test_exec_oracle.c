@@ -7,13 +7,14 @@
  *
  * HVM_ORACLE_CASES: how many cases (3,000,000, a third of them 32-bit code). HVM_ORACLE_SEED: where
  * to start; every instruction has a seed of its own, and the one that is printed with a difference
- * runs that instruction first.
+ * runs that instruction first. HVM_ORACLE_TRANSLATOR=1: 64-bit instructions run translated.
  */
 #include "oracle_gen.h"
 #include "soft_guest.h"
 
 #include "lib/lib_ops.h"
 #include "soft/soft.h"
+#include "soft/translator/block.h"
 
 #define CASES_DEFAULT	3000000ull
 #define SEED_DEFAULT	0x9e3779b97f4a7c15ull
@@ -30,6 +31,7 @@ static struct {
 	struct oracle_insn insn;
 	uint64_t insn_seed;
 	bool insn_differed;	   /* one report is enough */
+	bool insn_is_new;	   /* not translated yet */
 	struct native_state start; /* its mem is not used */
 	struct oracle_result host, exec;
 	uint64_t ea;
@@ -364,6 +366,42 @@ static bool random_case(void)
 
 /* -- the executor's turn ------------------------------------------------------------------ */
 
+/* A block of this instruction, translated for the present mode. */
+static struct soft_block *translated_block(struct x86_cpu *c, const struct x86_insn *i)
+{
+	static _Alignas(64) uint8_t space[sizeof(struct soft_block) + 2 * sizeof(struct soft_slot)];
+	struct soft_block *b = (struct soft_block *)(void *)space;
+
+	if (b->tr && b->ip == ORACLE_INSN && b->key == c->mode && !t.insn_is_new)
+		return b;
+	t.insn_is_new = false;
+	if (tr_full(&t.sv->tr))
+		tr_reset(&t.sv->tr);
+	memset(space, 0, sizeof(space));
+	b->ip = ORACLE_INSN;
+	b->gpa = ORACLE_INSN & 0xfff;
+	b->gpa2 = SOFT_NO_GPA;
+	b->key = t.sv->key = c->mode;
+	b->stamp = t.sv->epoch[0];
+	b->bytes = i->len;
+	b->count = 1;
+	b->slot[0].insn = *i;
+	tr_block_translate(t.sv, b);
+	return b;
+}
+
+static int run_insn(struct x86_cpu *c, const struct x86_insn *i)
+{
+	int r;
+
+	if (t.sv->tr.mode == SOFT_TR_OFF || !x86_is_code64(c) || (c->mode & X86_MODE_AC))
+		return i->exec(c, i);
+	r = tr_enter_block(t.sv, translated_block(c, i));
+	if (r == (int)TR_EXIT_GO)
+		return X86_BRANCH;
+	return r == (int)TR_EXIT_INTERP ? i->exec(c, i) : r;
+}
+
 static void run_exec(void)
 {
 	struct x86_cpu *c = &t.sv->cpu;
@@ -382,7 +420,7 @@ static void run_exec(void)
 	do {
 		c->stop = X86_STOP_NONE;
 		c->exit_req = 0;
-		ret = i->exec(c, i);
+		ret = run_insn(c, i);
 	} while (ret == X86_ABORT && c->stop == X86_STOP_RETRY);
 	native_get_regs(c, &r->regs);
 	r->vector = ORACLE_NO_FAULT;
@@ -595,6 +633,7 @@ static void aim_constants(struct oracle_insn *o)
 static void new_instruction(void)
 {
 	t.insn_differed = false;
+	t.insn_is_new = true;
 	oracle_generate(&t.insn);
 	aim_constants(&t.insn);
 	oracle_decode(&t.insn);
@@ -712,6 +751,8 @@ static int setup(void **state)
 	(void)state;
 	oracle_gen_init();
 	oracle_host_create();
+	/* The translator when asked for. */
+	setenv("HVM_TRANSLATOR", getenv("HVM_ORACLE_TRANSLATOR") ? "1" : "0", 1);
 	guest_create_long(&t.guest, 1);
 	map_arena();
 	for (unsigned int n = 0; n < ORACLE_PAGES; n++)
