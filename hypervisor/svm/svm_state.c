@@ -54,7 +54,7 @@ static void svm_store_segments(const struct svm_vmcb *b, struct hvm_vcpu_state *
 	if (!(ret->seg[HVM_SEG_LDTR].ar & HVM_AR_P))
 		ret->seg[HVM_SEG_LDTR].ar = HVM_AR_UNUSABLE;
 	ret->seg[HVM_SEG_TR] = svm_seg_to(&b->tr);
-	ret->seg[HVM_SEG_TR].ar |= 2; /* busy */
+	ret->seg[HVM_SEG_TR].ar |= 2; /* busy: see svm_load_segments() */
 	/* CPL is the VMCB's own; in struct hvm_vcpu_state it is SS.DPL. */
 	ret->seg[HVM_SEG_SS].ar = (ret->seg[HVM_SEG_SS].ar & ~HVM_AR_DPL_MASK) |
 				  (uint32_t)b->cpl << HVM_AR_DPL_SHIFT;
@@ -80,7 +80,12 @@ static void svm_load_segments(struct svm_vmcb *b, const struct hvm_vcpu_state *s
 	b->fs = svm_seg_from(&s->seg[HVM_SEG_FS]);
 	b->gs = svm_seg_from(&s->seg[HVM_SEG_GS]);
 	b->ldtr = svm_seg_from(&s->seg[HVM_SEG_LDTR]);
+	/*
+	 * Processors keep no busy bit here: LTR leaves "available" in what VMSAVE stores. QEMU's
+	 * software CPU goes down over one that was given to it.
+	 */
 	b->tr = svm_seg_from(&s->seg[HVM_SEG_TR]);
+	b->tr.attrib &= ~2u;
 	b->gdtr = (struct svm_seg){ .base = s->gdtr.base, .limit = s->gdtr.limit };
 	b->idtr = (struct svm_seg){ .base = s->idtr.base, .limit = s->idtr.limit };
 	b->cpl = (uint8_t)svm_cpl_of(s);

@@ -317,6 +317,21 @@ static void what_changes_is_never_said_to_be_clean(void **state)
 	stop();
 }
 
+static void tr_is_busy_for_others_and_available_for_the_processor(void **state)
+{
+	struct hvm_vcpu_state s;
+
+	(void)state;
+	start(0);
+	vcpu_get_state(v, &s);
+	s.seg[HVM_SEG_TR] = (struct hvm_seg){ .sel = 0x40, .limit = 0x67, .ar = 0x8b };
+	assert_int_equal(vcpu_set_state(v, &s), 0);
+	assert_int_equal(svm_vcpu(v)->vmcb->tr.attrib, 0x89);
+	vcpu_get_state(v, &s);
+	assert_int_equal(s.seg[HVM_SEG_TR].ar, 0x8b);
+	stop();
+}
+
 /* -- events ------------------------------------------------------------------------------------ */
 
 static uint64_t seen[100];
@@ -662,6 +677,7 @@ int main(void)
 		cmocka_unit_test(a_move_to_cr4_is_understood_with_and_without_decode_assists),
 		cmocka_unit_test(old_translations_are_gone_however_the_processor_flushes),
 		cmocka_unit_test(what_changes_is_never_said_to_be_clean),
+		cmocka_unit_test(tr_is_busy_for_others_and_available_for_the_processor),
 		cmocka_unit_test(an_event_that_was_cut_short_is_delivered_again_and_once),
 		cmocka_unit_test(an_event_that_was_delivered_is_not_delivered_again),
 		cmocka_unit_test(a_software_interrupt_that_was_cut_short_is_executed_again),
