@@ -320,6 +320,56 @@ static void test_run(void)
 	close(domain);
 }
 
+/* Run to the next OUT. */
+static int run_to_out(int vcpu, struct hvm_ioreq *req)
+{
+	struct hvm_exit exit = { 0 };
+	int ok = ioctl(vcpu, HVM_IOCTL_RUN, &exit) == 0 && exit.reason == HVM_EXIT_IOREQ &&
+		 req->is_write && req->address == 0x80;
+
+	if (!ok)
+		printf("# exit %u rip %#llx\n", exit.reason, (unsigned long long)exit.rip);
+	req->state = HVM_IOREQ_STATE_DONE;
+	return ok;
+}
+
+static uint64_t dirty_pages(int domain)
+{
+	uint64_t bitmap = 0;
+	struct hvm_ioctl_dirty a = { .op = HVM_IOCTL_DIRTY_SYNC,
+				     .pages = 16,
+				     .bitmap = (uintptr_t)&bitmap };
+
+	return ioctl(domain, HVM_IOCTL_DIRTY, &a) == 0 ? bitmap : ~0ull;
+}
+
+static void test_dirty(void)
+{
+	/* 1: mov [1000h], al; mov [5000h], al; out 80h, al; mov [7000h], al; out 80h, al; jmp 1b */
+	static const uint8_t code[] = { 0xa2, 0x00, 0x10, 0xa2, 0x00, 0x50, 0xe6, 0x80,
+					0xa2, 0x00, 0x70, 0xe6, 0x80, 0xeb, 0xf1 };
+	struct hvm_ioctl_dirty a = { .op = HVM_IOCTL_DIRTY_START };
+	struct hvm_ioreq *req;
+	int vcpu, domain = guest(code, sizeof(code), &vcpu, &req), ok;
+	uint64_t first, second, third;
+
+	ok = map(domain, 0, 16 * PAGE, memory(16 * PAGE), 0) == 0;
+	ok &= run_to_out(vcpu, req) && ioctl(domain, HVM_IOCTL_DIRTY, &a) == 0;
+	ok &= run_to_out(vcpu, req);
+	first = dirty_pages(domain);
+	ok &= run_to_out(vcpu, req);
+	second = dirty_pages(domain);
+	third = dirty_pages(domain);
+	a.op = HVM_IOCTL_DIRTY_STOP;
+	ok &= ioctl(domain, HVM_IOCTL_DIRTY, &a) == 0 && run_to_out(vcpu, req);
+	printf("# dirty: %#llx %#llx %#llx\n", (unsigned long long)first,
+	       (unsigned long long)second, (unsigned long long)third);
+	result(ok && first == 0x80 && second == 0x22 && third == 0,
+	       "the pages that a guest writes are found, each time anew");
+	close(vcpu);
+	close(domain);
+}
+
 static void *run_thread(void *arg)
 {
 	static struct hvm_exit exit;
@@ -631,6 +681,7 @@ int main(int argc, char **argv)
 	test_memlock();
 	test_many(200);
 	test_run();
+	test_dirty();
 	test_kick();
 	test_killed();
 	return failures != 0;
