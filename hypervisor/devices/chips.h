@@ -29,6 +29,26 @@ enum hvm_delivery_mode {
 	HVM_DM_EXTINT,
 };
 
+/*
+ * -- vlapic_hw.c: the LAPIC in hardware, for a vendor whose processor keeps its registers in a page
+ * while the vcpu runs (page aligned, zeroed at first, the vcpu's own).
+ */
+struct vlapic_hw {
+	uint8_t requested, in_service; /* highest vectors, 0: none */
+	uint64_t eoi_exit[4];	       /* vectors whose end the I/O APICs must learn of */
+};
+/* vlapic_hw_usable - the guest reaches its LAPIC in memory. */
+bool vlapic_hw_usable(struct vcpu *v);
+/* vlapic_hw_fill - all registers that the guest may read there; after the LAPIC was changed here. */
+void vlapic_hw_fill(struct vcpu *v, uint8_t *page);
+/* vlapic_hw_lend, vlapic_hw_take_back - before each entry, after each exit. */
+void vlapic_hw_lend(struct vcpu *v, uint8_t *page, struct vlapic_hw *ret);
+void vlapic_hw_take_back(struct vcpu *v, uint8_t *page);
+/* vlapic_hw_written - the guest has written the register at @offset of the page. Taken back. */
+void vlapic_hw_written(struct vcpu *v, uint8_t *page, unsigned int offset);
+/* vlapic_hw_eoi - it has ended @vector, one of eoi_exit. */
+void vlapic_hw_eoi(struct vcpu *v, uint8_t vector);
+
 /* -- vlapic.c: one per vcpu. irr is atomic: any thread may deliver. */
 int vlapic_create(struct vcpu *v);
 void vlapic_destroy(struct vcpu *v);

@@ -165,6 +165,9 @@ static inline uint32_t vlapic_ppr(const struct vlapic *a)
 	return (uint32_t)isr & 0xf0;
 }
 
+/* -- vlapic_reg.c ---------------------------------------------------------------------------- */
+void vlapic_eoi_broadcast(struct vlapic *a, uint8_t vector);
+
 /* -- vlapic.c -------------------------------------------------------------------------------- */
 /* Set bits of the error status, and raise the error interrupt for new ones. Any thread. */
 void vlapic_error(struct vlapic *a, uint32_t bits);

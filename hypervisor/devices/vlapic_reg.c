@@ -84,6 +84,13 @@ static uint32_t reg_read_ppr(struct vlapic *a, unsigned int reg)
 	return vlapic_ppr(a);
 }
 
+/* The I/O APICs learn of the end of an interrupt that they hold by level. */
+void vlapic_eoi_broadcast(struct vlapic *a, uint8_t vector)
+{
+	if (vlapic_bitmap_test(a->tmr, vector) && !(vlapic_get(&a->svr) & SVR_NO_BROADCAST))
+		vioapic_eoi(a->v->domain, vector);
+}
+
 static void reg_write_eoi(struct vlapic *a, unsigned int reg, uint32_t value)
 {
 	int top = vlapic_bitmap_highest(a->isr);
@@ -93,8 +100,7 @@ static void reg_write_eoi(struct vlapic *a, unsigned int reg, uint32_t value)
 	if (top < 0)
 		return;
 	vlapic_isr_clear(a->isr, (uint8_t)top);
-	if (vlapic_bitmap_test(a->tmr, (uint8_t)top) && !(vlapic_get(&a->svr) & SVR_NO_BROADCAST))
-		vioapic_eoi(a->v->domain, (uint8_t)top);
+	vlapic_eoi_broadcast(a, (uint8_t)top);
 	vlapic_look_again(a);
 }
 

@@ -197,13 +197,14 @@ static uint64_t *npt_make(struct npt *n, struct npt_cache *c, gpa_t gpa, unsigne
 }
 
 /* A write is seen before it happens; a read of a page that is known to be dirty maps it whole. */
-static bool npt_may_write(struct p2m *p, const struct p2m_range *r, gpa_t gpa, bool write)
+static bool npt_may_write(const struct npt *n, struct p2m *p, const struct p2m_range *r, gpa_t gpa,
+			  bool write)
 {
 	uint8_t *flags = p2m_range_flags(r, gpa);
 
 	if (r->type != HVM_MEM_RAM)
 		return false;
-	if (!p2m_dirty_logging(p))
+	if (!p2m_dirty_logging(p) || n->format->dirty)
 		return true;
 	if (write)
 		__atomic_fetch_or(flags, P2M_PAGE_DIRTY, __ATOMIC_SEQ_CST);
@@ -227,7 +228,7 @@ static int npt_map(struct npt *n, struct p2m *p, struct npt_cache *c, const stru
 		return 0;
 	gpa &= ~(npt_bytes(level) - 1);
 	value = hvm_os_hva_to_hpa(p2m_range_hva(r, gpa)) | f->leaf;
-	if (npt_may_write(p, r, gpa, write))
+	if (npt_may_write(n, p, r, gpa, write))
 		value |= f->write;
 	if (level > 1)
 		value |= f->large;
@@ -252,6 +253,25 @@ int npt_fault(struct npt *n, struct p2m *p, struct npt_cache *c, gpa_t gpa, bool
 		level = 1;
 	if (r && (!write || r->type == HVM_MEM_RAM))
 		rc = npt_map(n, p, c, r, gpa, level, write);
+	hvm_os_spin_unlock(&n->lock);
+	return rc;
+}
+
+int npt_map_device(struct npt *n, struct p2m *p, struct npt_cache *c, gpa_t gpa, hpa_t hpa)
+{
+	unsigned int level = 1;
+	uint64_t *entry;
+	int rc = -HVM_EFAULT;
+
+	if (gpa >= npt_end(n))
+		return rc;
+	hvm_os_spin_lock(&n->lock);
+	if (!p2m_lookup(p, gpa)) {
+		entry = npt_make(n, c, gpa, &level);
+		rc = entry ? 0 : -HVM_EAGAIN;
+		if (entry && !npt_is_present(n, *entry))
+			npt_set(entry, (hpa & NPT_HPA_MASK) | n->format->leaf | n->format->write);
+	}
 	hvm_os_spin_unlock(&n->lock);
 	return rc;
 }
@@ -319,11 +339,14 @@ void npt_zap(struct npt *n, gpa_t gpa, uint64_t bytes, struct npt_dead *dead)
 	hvm_os_spin_unlock(&n->lock);
 }
 
+/* The processor may set bits of an entry meanwhile. */
 static void npt_protect_small(struct npt *n, uint64_t *table)
 {
+	uint64_t clear = n->format->dirty ? n->format->dirty : n->format->write;
+
 	for (unsigned int i = 0; i < NPT_ENTRIES; i++) {
-		if (table[i] & n->format->write)
-			npt_set(&table[i], table[i] & ~n->format->write);
+		if (table[i] & clear)
+			__atomic_fetch_and(&table[i], ~clear, __ATOMIC_SEQ_CST);
 	}
 }
 

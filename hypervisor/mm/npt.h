@@ -18,6 +18,11 @@ struct npt_format {
 	uint64_t leaf;	  /* of a page that may be read and executed */
 	uint64_t write;	  /* and of one that may be written */
 	uint64_t large;	  /* of a leaf above level 1 */
+	/*
+	 * The processor sets this at the first write, and the vendor learns of it: dirty logging
+	 * then clears it instead of write. 0: it does not.
+	 */
+	uint64_t dirty;
 };
 
 struct npt {
@@ -60,10 +65,16 @@ void npt_cache_fini(struct npt_cache *c);
 int npt_fault(struct npt *n, struct p2m *p, struct npt_cache *c, gpa_t gpa, bool write);
 
 /*
+ * npt_map_device - the page at @gpa, where @p has nothing, leads to @hpa until it is zapped. As
+ * npt_fault(); -HVM_EFAULT: there is memory.
+ */
+int npt_map_device(struct npt *n, struct p2m *p, struct npt_cache *c, gpa_t gpa, hpa_t hpa);
+
+/*
  * npt_zap - forget [gpa, gpa + bytes), and whatever large page touches it. The caller then flushes
  * every vcpu's translations and calls npt_bury() to free the tables that were cut off. @dead:
- * starts as zeroes. npt_write_protect - the next write to any page faults, and finds 4K pages;
- * flush too.
+ * starts as zeroes. npt_write_protect - the next write to any page faults (or sets dirty), and
+ * finds 4K pages; flush too.
  */
 void npt_zap(struct npt *n, gpa_t gpa, uint64_t bytes, struct npt_dead *dead);
 void npt_write_protect(struct npt *n);

@@ -17,6 +17,8 @@ struct vmx_host vmx_host;
 
 struct vmx_options vmx_options = {
 	.vpid = true,
+	.apicv = false,
+	.pml = false,
 	.timer = true,
 	.pause_loop = true,
 };
@@ -99,6 +101,7 @@ void vmx_unload(void)
 
 #define EPTP_WRITE_BACK 6ull
 #define EPTP_WALK_4	(3ull << 3)
+#define EPTP_DIRTY	(1ull << 6)
 #define EPT_CAP_2M	HVM_BIT(16)
 #define EPT_CAP_1G	HVM_BIT(17)
 
@@ -111,20 +114,39 @@ static unsigned int vmx_ept_leaf_level(void)
 	return caps & EPT_CAP_1G ? 3 : 2;
 }
 
+static void vmx_domain_free(struct vmx_domain *vd)
+{
+	npt_fini(&vd->ept);
+	hvm_os_free_pages(vd->apic_page, HVM_PAGE_SIZE);
+	hvm_os_free(vd);
+}
+
 static int vmx_domain_init(struct domain *d)
 {
 	struct vmx_domain *vd = hvm_os_alloc(sizeof(*vd));
+	bool pml = vmx_has(VMX_WORD_PROC2, VMX_PROC2_PML);
 	int rc;
 
 	if (!vd)
 		return -HVM_ENOMEM;
-	rc = npt_init(&vd->ept, &vmx_ept_format, 4, vmx_ept_leaf_level());
+	rc = npt_init(&vd->ept, pml ? &vmx_ept_format_dirty : &vmx_ept_format, 4,
+		      vmx_ept_leaf_level());
 	if (rc) {
 		hvm_os_free(vd);
 		return rc;
 	}
 	vd->id = __atomic_add_fetch(&vmx_host.last_domain_id, 1, __ATOMIC_RELAXED);
+	if (vmx_apic_offered()) {
+		vd->apic_page = hvm_os_alloc_pages(HVM_PAGE_SIZE);
+		if (!vd->apic_page) {
+			vmx_domain_free(vd);
+			return -HVM_ENOMEM;
+		}
+		vd->apic_hpa = hvm_os_hva_to_hpa(vd->apic_page);
+	}
 	vd->ept_pointer = vd->ept.root_hpa | EPTP_WALK_4 | EPTP_WRITE_BACK;
+	if (pml)
+		vd->ept_pointer |= EPTP_DIRTY;
 	d->vendor = vd;
 	return 0;
 }
@@ -135,8 +157,7 @@ static void vmx_domain_fini(struct domain *d)
 
 	if (!vd)
 		return;
-	npt_fini(&vd->ept);
-	hvm_os_free(vd);
+	vmx_domain_free(vd);
 	d->vendor = NULL;
 }
 

@@ -25,6 +25,8 @@
 #define VMX_MAX_CPUS 4096u
 #define VMX_NO_CPU   0xffffffffu
 
+#define VMX_PML_ENTRIES 512u
+
 /* -- host -------------------------------------------------------------------------------------- */
 
 /* One word of controls: what it must hold, what it may, what we chose. */
@@ -84,6 +86,8 @@ struct vmx_domain {
 	uint64_t id; /* never used twice */
 	struct npt ept;
 	uint64_t ept_pointer;
+	void *apic_page; /* the processor virtualizes what would access it */
+	hpa_t apic_hpa;
 };
 
 /* -- vcpu -------------------------------------------------------------------------------------- */
@@ -113,6 +117,7 @@ struct vmx_vcpu {
 	hpa_t vmcs_hpa;
 	uint8_t *virtual_apic;
 	struct vmx_msr_areas *msr_areas;
+	uint64_t *pml;		/* VMX_PML_ENTRIES guest physical addresses, filled from the end */
 	unsigned int msr_count; /* used entries of both areas */
 
 	/* The fields of the VMCS: bit n of a word is field 64 * word + n. */
@@ -152,7 +157,10 @@ struct vmx_vcpu {
 	uint64_t event; /* to be delivered at the next entry, as VMX_ENTRY_EVENT; 0: none */
 	uint32_t event_error;
 	uint32_t event_insn_len;
-	bool ready; /* CPUID was asked what CR4 may hold */
+	bool pml_on;	  /* the processor logs what the guest writes */
+	bool apic_on;	  /* the processor keeps the LAPIC while the guest runs */
+	bool apic_filled; /* and its page holds what the LAPIC does */
+	bool ready;	  /* CPUID was asked what CR4 may hold */
 	uint64_t cr4_allowed;
 	struct npt_cache ept_cache;
 	_Alignas(64) uint8_t fpu[576]; /* as in struct hvm_vcpu_state */
@@ -296,15 +304,26 @@ void vmx_complete_events(struct vmx_vcpu *vv);
 struct hvm_event vmx_take_pending(struct vmx_vcpu *vv);
 /* vmx_forget_events - the vcpu's state is replaced. */
 void vmx_forget_events(struct vmx_vcpu *vv);
-/* vmx_sync_tpr - before entry: the task priority, and below which an interrupt waits. */
-void vmx_sync_tpr(struct vmx_vcpu *vv);
-/* vmx_collect_tpr - after the exit: what the guest has made of it. */
-void vmx_collect_tpr(struct vmx_vcpu *vv);
 /* vmx_reblock_nmi - the IRET that ended an NMI did not come through after all. */
 void vmx_reblock_nmi(struct vmx_vcpu *vv);
 int vmx_exit_intr_window(struct vmx_vcpu *vv, struct hvm_exit *ret);
 int vmx_exit_nmi_window(struct vmx_vcpu *vv, struct hvm_exit *ret);
 int vmx_exit_exception(struct vmx_vcpu *vv, struct hvm_exit *ret);
+
+/* -- vmx_apic.c -------------------------------------------------------------------------------- */
+
+bool vmx_apic_offered(void);
+/* vmx_prepare_apic, vmx_collect_apic - before the entry and after the exit. Interrupts off. */
+void vmx_prepare_apic(struct vmx_vcpu *vv);
+void vmx_collect_apic(struct vmx_vcpu *vv);
+/* vmx_apic_needs_window - the interrupt that waits is none that the processor would deliver. */
+bool vmx_apic_needs_window(struct vmx_vcpu *vv);
+/* vmx_map_apic - after an EPT violation at @gpa: is it the LAPIC's page? As npt_fault(). */
+int vmx_map_apic(struct vmx_vcpu *vv, gpa_t gpa);
+int vmx_exit_tpr(struct vmx_vcpu *vv, struct hvm_exit *ret);
+int vmx_exit_apic_access(struct vmx_vcpu *vv, struct hvm_exit *ret);
+int vmx_exit_apic_write(struct vmx_vcpu *vv, struct hvm_exit *ret);
+int vmx_exit_eoi(struct vmx_vcpu *vv, struct hvm_exit *ret);
 
 /* -- vmx_msr.c --------------------------------------------------------------------------------- */
 
@@ -339,11 +358,18 @@ int vmx_skip_bytes(struct vmx_vcpu *vv, unsigned int bytes);
 
 /* -- vmx_mem.c --------------------------------------------------------------------------------- */
 
-extern const struct npt_format vmx_ept_format;
+extern const struct npt_format vmx_ept_format, vmx_ept_format_dirty;
 int vmx_exit_ept(struct vmx_vcpu *vv, struct hvm_exit *ret);
 int vmx_exit_io(struct vmx_vcpu *vv, struct hvm_exit *ret);
+/* vmx_device_memory - the current instruction reads or writes a device at @gpa. */
+int vmx_device_memory(struct vmx_vcpu *vv, gpa_t gpa, struct hvm_exit *ret);
 /* vmx_emulate - user space executes the instruction, or delivers the event that was cut short. */
 int vmx_emulate(struct vmx_vcpu *vv, struct hvm_exit *ret);
+/* vmx_prepare_pml - before entry: is the guest's writing to be logged? */
+void vmx_prepare_pml(struct vmx_vcpu *vv);
+/* vmx_collect_pml - what the processor has logged goes to the p2m. */
+void vmx_collect_pml(struct vmx_vcpu *vv);
+int vmx_exit_pml_full(struct vmx_vcpu *vv, struct hvm_exit *ret);
 void vmx_p2m_changed(struct domain *d, gfn_t gfn, uint64_t pages);
 void vmx_dirty_log_changed(struct domain *d);
 /* vmx_leave - run() returns 0 with @reason. */

@@ -40,6 +40,7 @@
 #define EPT_WALK_4	 HVM_BIT(6)
 #define EPT_WRITE_BACK	 HVM_BIT(14)
 #define EPT_INVEPT	 HVM_BIT(20)
+#define EPT_DIRTY	 HVM_BIT(21)
 #define EPT_INVEPT_ONE	 HVM_BIT(25)
 #define VPID_INVVPID	 HVM_BIT(32)
 #define VPID_INVVPID_1	 HVM_BIT(41)
@@ -90,6 +91,8 @@ static const struct vmx_want vmx_wants[] = {
 	{ VMX_WORD_PROC2, VMX_MAY, VMX_PROC2_RDTSCP, NULL, NULL },
 	{ VMX_WORD_PROC2, VMX_MAY, VMX_PROC2_INVPCID, NULL, NULL },
 	{ VMX_WORD_PROC2, VMX_MAY, VMX_PROC2_WBINVD, NULL, NULL },
+	{ VMX_WORD_PROC2, VMX_MAY, VMX_PROC2_APICV, NULL, &vmx_options.apicv },
+	{ VMX_WORD_PROC2, VMX_MAY, VMX_PROC2_PML, NULL, &vmx_options.pml },
 	{ VMX_WORD_PROC2, VMX_MAY, VMX_PROC2_PAUSE_LOOP, NULL, &vmx_options.pause_loop },
 	{ VMX_WORD_EXIT, VMX_ON, VMX_EXIT_SAVE_DEBUG, "does not save debug registers", NULL },
 	{ VMX_WORD_EXIT, VMX_ON, VMX_EXIT_HOST_64, "cannot return to 64-bit mode", NULL },
@@ -158,11 +161,16 @@ static const char *vmx_choose_controls(struct vmx_features *f)
 static void vmx_drop_controls(struct vmx_features *f)
 {
 	const uint64_t invvpid = VPID_INVVPID | VPID_INVVPID_1 | VPID_INVVPID_ALL;
+	uint32_t *proc2 = &f->control[VMX_WORD_PROC2].chosen;
 	uint32_t *exit = &f->control[VMX_WORD_EXIT].chosen;
 	uint32_t *entry = &f->control[VMX_WORD_ENTRY].chosen;
 
 	if ((f->ept_vpid & invvpid) != invvpid)
-		f->control[VMX_WORD_PROC2].chosen &= ~VMX_PROC2_VPID;
+		*proc2 &= ~VMX_PROC2_VPID;
+	if (!(f->ept_vpid & EPT_DIRTY))
+		*proc2 &= ~VMX_PROC2_PML;
+	if ((*proc2 & VMX_PROC2_APICV) != VMX_PROC2_APICV)
+		*proc2 &= ~VMX_PROC2_APICV;
 	/* EFER: both ways, or through the MSR areas. */
 	if (!(*exit & VMX_EXIT_LOAD_EFER) || !(*entry & VMX_ENTRY_LOAD_EFER)) {
 		*exit &= ~VMX_EXIT_LOAD_EFER;

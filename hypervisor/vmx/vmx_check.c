@@ -50,7 +50,7 @@ static bool vmx_bad_ept(struct vmx_vcpu *vv, enum vmx_field f)
 {
 	uint64_t value = vmx_read(vv, f);
 
-	return (value & 0x3f) != 0x1e || (value & 0xf80) ||
+	return (value & 0x3f) != 0x1e || (value & 0xf80) || /* bit 6: dirty bits */
 	       (value & ~(HVM_BIT(vmx_host.features.phys_bits) - 1));
 }
 

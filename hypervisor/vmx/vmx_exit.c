@@ -156,14 +156,6 @@ static int vmx_exit_triple_fault(struct vmx_vcpu *vv, struct hvm_exit *ret)
 	return vmx_leave(vv, ret, HVM_EXIT_SHUTDOWN);
 }
 
-/* An interrupt that waited for CR8 may be taken now. */
-static int vmx_exit_tpr(struct vmx_vcpu *vv, struct hvm_exit *ret)
-{
-	(void)vv;
-	(void)ret;
-	return VMX_CORE;
-}
-
 /* -- dispatch ---------------------------------------------------------------------------------- */
 
 typedef int (*vmx_exit_fn)(struct vmx_vcpu *vv, struct hvm_exit *ret);
@@ -199,13 +191,17 @@ static const vmx_exit_fn vmx_exits[VMX_REASON_COUNT] = {
 	[VMX_REASON_MONITOR] = vmx_exit_ud,
 	[VMX_REASON_PAUSE] = vmx_exit_pause,
 	[VMX_REASON_TPR] = vmx_exit_tpr,
+	[VMX_REASON_APIC_ACCESS] = vmx_exit_apic_access,
+	[VMX_REASON_EOI] = vmx_exit_eoi,
 	[VMX_REASON_EPT_VIOLATION] = vmx_exit_ept,
 	[VMX_REASON_INVEPT] = vmx_exit_ud,
 	[VMX_REASON_TIMER] = vmx_exit_host,
 	[VMX_REASON_INVVPID] = vmx_exit_ud,
 	[VMX_REASON_WBINVD] = vmx_exit_cache,
 	[VMX_REASON_XSETBV] = vmx_exit_xsetbv,
+	[VMX_REASON_APIC_WRITE] = vmx_exit_apic_write,
 	[VMX_REASON_VMFUNC] = vmx_exit_ud,
+	[VMX_REASON_PML_FULL] = vmx_exit_pml_full,
 };
 
 /* -- what ends the domain ---------------------------------------------------------------------- */

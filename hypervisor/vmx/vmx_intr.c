@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * vmx_intr.c - events into the guest: injection, what was cut short, the windows that tell when the
- * guest can take an interrupt or an NMI, and the task priority.
+ * vmx_intr.c - events into the guest: injection, what was cut short, and the windows that tell when
+ * the guest can take an interrupt or an NMI.
  * Locking: the vcpu's thread. Saved: through struct hvm_vcpu_state. Source: Intel SDM Vol 3C 24.8.3
  * "VM-Entry Controls for Event Injection", 24.9.3 "Information for VM Exits That Occur During Event
  * Delivery", 26.6 "Event Injection".
  */
 #include "vmx/vmx.h"
 
-#include "devices/chips.h"
 #include "x86/host.h"
 
 #define DR6_FIXED 0xffff0ff0u
@@ -36,7 +35,7 @@ void vmx_intr_window(struct vcpu *v, bool nmi)
 {
 	struct vmx_vcpu *vv = vmx_vcpu(v);
 
-	if (!vv->io_retry)
+	if (!vv->io_retry && (nmi || vmx_apic_needs_window(vv)))
 		vmx_control(vv, VMX_PROC_CONTROLS, nmi ? VMX_PROC_NMI_WINDOW : VMX_PROC_INTR_WINDOW,
 			    true);
 }
@@ -244,23 +243,4 @@ int vmx_exit_exception(struct vmx_vcpu *vv, struct hvm_exit *ret)
 	else
 		vmx_inject_exception(vv, VMX_EVENT_VECTOR(e), 0);
 	return VMX_RESUME;
-}
-
-/* -- task priority ----------------------------------------------------------------------------- */
-
-/* CR8 is the guest's own, without exits, unless an interrupt waits for it to be lowered. */
-void vmx_sync_tpr(struct vmx_vcpu *vv)
-{
-	uint64_t tpr = vlapic_cr8_read(vv->vcpu);
-
-	vv->virtual_apic[VMX_TPR_OFFSET] = (uint8_t)(tpr << 4);
-	vmx_write(vv, VMX_TPR_THRESHOLD, tpr && vlapic_waits_for_tpr(vv->vcpu) ? tpr : 0);
-}
-
-void vmx_collect_tpr(struct vmx_vcpu *vv)
-{
-	uint64_t tpr = vv->virtual_apic[VMX_TPR_OFFSET] >> 4;
-
-	if (tpr != vlapic_cr8_read(vv->vcpu))
-		vlapic_cr8_write(vv->vcpu, tpr);
 }

@@ -15,6 +15,7 @@
 #define EPTE_WRITE_BACK 0x30ull /* memory type 6, */
 #define EPTE_IGNORE_PAT 0x40ull /* whatever the guest's PAT says */
 #define EPTE_LARGE	0x80ull
+#define EPTE_DIRTY	0x200ull
 
 const struct npt_format vmx_ept_format = {
 	.present = EPTE_R | EPTE_W | EPTE_X,
@@ -23,6 +24,57 @@ const struct npt_format vmx_ept_format = {
 	.write = EPTE_W,
 	.large = EPTE_LARGE,
 };
+
+/* The same where the processor keeps accessed and dirty bits, and a log of what it makes dirty. */
+const struct npt_format vmx_ept_format_dirty = {
+	.present = EPTE_R | EPTE_W | EPTE_X,
+	.table = EPTE_R | EPTE_W | EPTE_X,
+	.leaf = EPTE_R | EPTE_X | EPTE_WRITE_BACK | EPTE_IGNORE_PAT,
+	.write = EPTE_W,
+	.large = EPTE_LARGE,
+	.dirty = EPTE_DIRTY,
+};
+
+/* -- the log of written pages: only while somebody wants it, for it makes guests exit ------------
+ */
+
+void vmx_prepare_pml(struct vmx_vcpu *vv)
+{
+	bool on = p2m_dirty_logging(&vv->vcpu->domain->p2m) &&
+		  vmx_has(VMX_WORD_PROC2, VMX_PROC2_PML);
+
+	if (hvm_likely(on == vv->pml_on))
+		return;
+	vv->pml_on = on;
+	vmx_control(vv, VMX_PROC2_CONTROLS, VMX_PROC2_PML, on);
+	vmx_write(vv, VMX_GUEST_PML_INDEX, VMX_PML_ENTRIES - 1);
+}
+
+/* The index is that of the next free entry, counted down; beyond the last it wraps. */
+void vmx_collect_pml(struct vmx_vcpu *vv)
+{
+	unsigned int next;
+
+	if (hvm_likely(!vv->pml_on))
+		return;
+	next = (uint16_t)(vmx_read(vv, VMX_GUEST_PML_INDEX) + 1);
+	for (; next < VMX_PML_ENTRIES; next++)
+		p2m_mark_dirty(&vv->vcpu->domain->p2m, vv->pml[next] & HVM_PAGE_MASK,
+			       HVM_PAGE_SIZE);
+	vmx_write(vv, VMX_GUEST_PML_INDEX, VMX_PML_ENTRIES - 1);
+}
+
+int vmx_exit_pml_full(struct vmx_vcpu *vv, struct hvm_exit *ret)
+{
+	(void)ret;
+	if (vmx_read(vv, VMX_EXIT_QUALIFICATION) & VMX_EPT_UNBLOCK_NMI)
+		vmx_reblock_nmi(vv);
+	vmx_collect_pml(vv);
+	return VMX_RESUME;
+}
+
+/* -- changes of the p2m --------------------------------------------------------------------------
+ */
 
 void vmx_p2m_changed(struct domain *d, gfn_t gfn, uint64_t pages)
 {
@@ -43,6 +95,9 @@ void vmx_dirty_log_changed(struct domain *d)
 		vmx_p2m_changed(d, 0, HVM_BIT(40));
 		return;
 	}
+	/* First all log, only then are the dirty bits cleared: none is set that is not logged. */
+	if (vd->ept.format->dirty)
+		vmx_flush_all(d);
 	npt_write_protect(&vd->ept);
 	vmx_flush_all(d);
 }
@@ -95,22 +150,21 @@ static int vmx_decode(struct vmx_vcpu *vv, struct x86_insn *ret)
 	return x86_decode(code, bytes, size, ret) > 0 ? 0 : -HVM_EFAULT;
 }
 
-/* By an instruction's own access; not by event delivery, nor by a walk of the guest's tables. */
+/* By an instruction's own access, not by a walk of the guest's tables. */
 static bool vmx_is_data(struct vmx_vcpu *vv)
 {
 	const uint64_t data = VMX_EPT_GVA_VALID | VMX_EPT_GVA_DATA;
 
-	return (vmx_read(vv, VMX_EXIT_QUALIFICATION) & data) == data &&
-	       !(vv->event & VMX_EVENT_VALID);
+	return (vmx_read(vv, VMX_EXIT_QUALIFICATION) & data) == data;
 }
 
-static int vmx_device_memory(struct vmx_vcpu *vv, gpa_t gpa, struct hvm_exit *ret)
+int vmx_device_memory(struct vmx_vcpu *vv, gpa_t gpa, struct hvm_exit *ret)
 {
 	struct emulate_regs r = { .gpr = vv->gpr };
 	struct x86_insn insn;
 	int rc;
 
-	if (!vmx_is_data(vv) || vmx_decode(vv, &insn))
+	if ((vv->event & VMX_EVENT_VALID) || vmx_decode(vv, &insn))
 		return vmx_emulate(vv, ret);
 	vmx_emulate_regs(vv, &r);
 	rc = emulate_mmio(vv->vcpu, &r, &insn, gpa);
@@ -134,11 +188,13 @@ int vmx_exit_ept(struct vmx_vcpu *vv, struct hvm_exit *ret)
 		vmx_reblock_nmi(vv);
 	rc = npt_fault(&vv->domain->ept, &vv->vcpu->domain->p2m, &vv->ept_cache, gpa,
 		       q & VMX_EPT_WRITE);
+	if (rc == -HVM_EFAULT)
+		rc = vmx_map_apic(vv, gpa);
 	if (!rc)
 		return VMX_RESUME;
 	if (rc == -HVM_EAGAIN)
 		return VMX_REFILL;
-	return vmx_device_memory(vv, gpa, ret);
+	return vmx_is_data(vv) ? vmx_device_memory(vv, gpa, ret) : vmx_emulate(vv, ret);
 }
 
 int vmx_exit_io(struct vmx_vcpu *vv, struct hvm_exit *ret)

@@ -24,6 +24,8 @@ static const uint32_t vmx_free_msrs[] = {
 	0xc0000100, 0xc0000101, 0xc0000102, /* FS, GS, kernel GS base */
 };
 
+#define MSR_APIC_BASE 0x1bu
+
 #define BITMAP_HIGH  0x400u /* MSRs from 0xc0000000 on */
 #define BITMAP_WRITE 0x800u
 
@@ -167,6 +169,8 @@ static int vmx_write_msr(struct vmx_vcpu *vv, uint32_t index, uint64_t value)
 		if (vmx_switched_msr[n] == index)
 			return vmx_write_switched(vv, n, value);
 	}
+	if (index == MSR_APIC_BASE)
+		vv->apic_filled = false;
 	rc = hvm_msr_write(vv->vcpu, index, value);
 	if (!rc && index == HOST_MSR_PRED_CMD && (value & 1) && vmx_host.features.has_ibpb)
 		host_wrmsr(HOST_MSR_PRED_CMD, 1);

@@ -10,6 +10,8 @@
 
 struct vmx_options {
 	bool vpid;	 /* translations survive exits */
+	bool apicv;	 /* the processor keeps the LAPIC while the guest runs */
+	bool pml;	 /* the processor logs which pages the guest writes */
 	bool timer;	 /* the preemption timer bounds a stretch of guest time */
 	bool pause_loop; /* a vcpu that spins lets others run */
 };

@@ -9,7 +9,6 @@
  */
 #include "vmx/vmx.h"
 
-#include "devices/chips.h"
 #include "x86/host.h"
 
 /* -- one entry --------------------------------------------------------------------------------- */
@@ -36,7 +35,8 @@ static void vmx_prepare_tlb(struct vmx_vcpu *vv, struct vmx_cpu *c)
 static void vmx_prepare(struct vmx_vcpu *vv, struct vmx_cpu *c)
 {
 	vmx_prepare_tlb(vv, c);
-	vmx_sync_tpr(vv);
+	vmx_prepare_apic(vv);
+	vmx_prepare_pml(vv);
 	vmx_prepare_event(vv);
 	vmx_write(vv, VMX_TSC_OFFSET, __atomic_load_n(&vv->vcpu->tsc_offset, __ATOMIC_RELAXED));
 }
@@ -65,7 +65,7 @@ static void vmx_collect(struct vmx_vcpu *vv)
 	if (hvm_unlikely(reason == VMX_REASON_EXCEPTION))
 		vmx_host_exceptions(vv);
 	vmx_complete_events(vv);
-	vmx_collect_tpr(vv);
+	vmx_collect_apic(vv);
 }
 
 /* Interrupts are off. */
@@ -127,6 +127,7 @@ static int vmx_run_on(struct vmx_vcpu *vv, unsigned int cpu, struct hvm_exit *re
 	}
 	if (rc == VMX_REFUSED)
 		rc = vmx_entry_refused(vv);
+	vmx_collect_pml(vv);
 	vmx_put(vv);
 	return rc;
 }

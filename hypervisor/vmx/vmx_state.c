@@ -333,6 +333,7 @@ int vmx_load_state(struct vcpu *v, const struct hvm_vcpu_state *s)
 	vmx_forget_events(vv);
 	vmx_load_shadow(vv, s);
 	vv->io_retry = false;
+	vv->apic_filled = false;
 	__atomic_store_n(&vv->flush_linear, 1, __ATOMIC_SEQ_CST);
 	if (v->vlapic)
 		vlapic_cr8_write(v, s->cr8);

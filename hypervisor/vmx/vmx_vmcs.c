@@ -76,7 +76,8 @@ static void vmx_vmcs_controls(struct vmx_vcpu *vv)
 
 	vmx_write(vv, VMX_PIN_CONTROLS, c[VMX_WORD_PIN].chosen);
 	vmx_write(vv, VMX_PROC_CONTROLS, c[VMX_WORD_PROC].chosen);
-	vmx_write(vv, VMX_PROC2_CONTROLS, c[VMX_WORD_PROC2].chosen);
+	vmx_write(vv, VMX_PROC2_CONTROLS,
+		  c[VMX_WORD_PROC2].chosen & ~(VMX_PROC2_APICV | VMX_PROC2_PML));
 	vmx_write(vv, VMX_EXIT_CONTROLS, c[VMX_WORD_EXIT].chosen);
 	vmx_write(vv, VMX_ENTRY_CONTROLS, c[VMX_WORD_ENTRY].chosen);
 	vmx_write(vv, VMX_EXCEPTION_BITMAP, 1u << X86_DB | 1u << X86_AC | 1u << X86_MC);
@@ -89,6 +90,9 @@ static void vmx_vmcs_controls(struct vmx_vcpu *vv)
 	vmx_write(vv, VMX_EPT_POINTER, vv->domain->ept_pointer);
 	vmx_write(vv, VMX_VIRTUAL_APIC, hvm_os_hva_to_hpa(vv->virtual_apic));
 	vmx_write(vv, VMX_TPR_THRESHOLD, 0);
+	vmx_write(vv, VMX_PML_PAGE, hvm_os_hva_to_hpa(vv->pml));
+	if (vmx_apic_offered())
+		vmx_write(vv, VMX_APIC_ACCESS, vv->domain->apic_hpa);
 	/* Until it is known which bits the guest may have, it has none. */
 	vmx_write(vv, VMX_CR0_MASK, ~0ull);
 	vmx_write(vv, VMX_CR4_MASK, ~0ull);
@@ -119,7 +123,8 @@ int vmx_vmcs_create(struct vmx_vcpu *vv)
 	vv->vmcs = hvm_os_alloc_pages(HVM_PAGE_SIZE);
 	vv->virtual_apic = hvm_os_alloc_pages(HVM_PAGE_SIZE);
 	vv->msr_areas = hvm_os_alloc_pages(HVM_PAGE_SIZE);
-	if (!vv->vmcs || !vv->virtual_apic || !vv->msr_areas) {
+	vv->pml = hvm_os_alloc_pages(VMX_PML_ENTRIES * sizeof(*vv->pml));
+	if (!vv->vmcs || !vv->virtual_apic || !vv->msr_areas || !vv->pml) {
 		vmx_vmcs_destroy(vv);
 		return -HVM_ENOMEM;
 	}
@@ -137,6 +142,7 @@ void vmx_vmcs_destroy(struct vmx_vcpu *vv)
 	hvm_os_free_pages(vv->vmcs, HVM_PAGE_SIZE);
 	hvm_os_free_pages(vv->virtual_apic, HVM_PAGE_SIZE);
 	hvm_os_free_pages(vv->msr_areas, HVM_PAGE_SIZE);
+	hvm_os_free_pages(vv->pml, VMX_PML_ENTRIES * sizeof(*vv->pml));
 	vv->vmcs = NULL;
 }
 

@@ -26,6 +26,8 @@ void __weak svm_unload(void)
 
 /* What the processor offers is used; each can be switched off. */
 module_param_named(vmx_vpid, vmx_options.vpid, bool, 0444);
+module_param_named(vmx_apicv, vmx_options.apicv, bool, 0444);
+module_param_named(vmx_pml, vmx_options.pml, bool, 0444);
 module_param_named(vmx_timer, vmx_options.timer, bool, 0444);
 module_param_named(vmx_pause_loop, vmx_options.pause_loop, bool, 0444);
 static const struct hvm_function_table *vendor_probe_vmx(const char **why, int *error)

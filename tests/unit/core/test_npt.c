@@ -344,6 +344,52 @@ static void npt_sees_every_first_write_while_dirty_logging_is_on(void **state)
 	assert_int_equal(level_of(f, 4096), 2);
 }
 
+static void npt_leaves_writes_to_the_processors_dirty_bits(void **state)
+{
+	struct fixture *f = *state;
+	static struct npt_format with_dirty;
+	unsigned int level;
+	uint64_t *table;
+
+	with_dirty = format;
+	with_dirty.dirty = HVM_BIT(9);
+	f->n.format = &with_dirty;
+	map(f, 0, 2 * MIB, HVM_MEM_RAM, 0);
+	p2m_dirty_start(&f->p);
+	assert_int_equal(fault(f, 4096, false), 0);
+	assert_true(writable(f, 4096)); /* a write makes it dirty, which somebody logs */
+	assert_int_equal(level_of(f, 4096), 1);
+	/* The processor writes. */
+	table = f->n.root;
+	for (level = 4; level > 1; level--)
+		table = hvm_os_hpa_to_hva(table[0] & ~0xfffull);
+	table[1] |= with_dirty.dirty;
+	npt_write_protect(&f->n);
+	assert_int_equal(npt_query(&f->n, 4096, &level) & with_dirty.dirty, 0);
+	assert_true(writable(f, 4096));
+}
+
+static void npt_maps_a_device_only_where_there_is_no_memory(void **state)
+{
+	struct fixture *f = *state;
+	struct npt_dead dead = { 0 };
+	unsigned int level;
+	uint64_t entry;
+
+	map(f, 0, MIB, HVM_MEM_RAM, 0);
+	assert_int_equal(npt_map_device(&f->n, &f->p, &f->c, 0xfee00000, 0x12345000), -HVM_EAGAIN);
+	assert_int_equal(npt_cache_fill(&f->c), 0);
+	assert_int_equal(npt_map_device(&f->n, &f->p, &f->c, 0x1000, 0x12345000), -HVM_EFAULT);
+	assert_int_equal(npt_map_device(&f->n, &f->p, &f->c, 0xfee00000, 0x12345000), 0);
+	entry = npt_query(&f->n, 0xfee00000, &level);
+	assert_int_equal(level, 1);
+	assert_int_equal(entry & 0xffffffffff000ull, 0x12345000);
+	assert_true(entry & format.write);
+	npt_zap(&f->n, 0xfee00000, 4096, &dead);
+	npt_bury(&dead);
+	assert_int_equal(npt_query(&f->n, 0xfee00000, &level), 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -361,6 +407,8 @@ int main(void)
 		TEST(npt_zap_takes_what_it_is_told_and_large_pages_whole),
 		TEST(npt_zap_gives_tables_back),
 		TEST(npt_sees_every_first_write_while_dirty_logging_is_on),
+		TEST(npt_leaves_writes_to_the_processors_dirty_bits),
+		TEST(npt_maps_a_device_only_where_there_is_no_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
