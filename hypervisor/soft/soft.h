@@ -62,8 +62,8 @@ struct soft_block {
 #define SOFT_HASH_BUCKETS 32768u
 #define SOFT_PAGE_BUCKETS 2048u
 #define SOFT_JUMP_ENTRIES 4096u
-#define SOFT_ARENA_BYTES  (32u << 20) /* of a domain, but no vcpu has less than the next */
-#define SOFT_ARENA_MIN	  (8u << 20)
+#define SOFT_ARENA_BYTES  (24u << 20) /* of a domain, but no vcpu has less than the next */
+#define SOFT_ARENA_MIN	  (4u << 20)
 #define SOFT_BLOCK_MAX_SIZE \
 	(sizeof(struct soft_block) + (SOFT_BLOCK_INSNS + 1) * sizeof(struct soft_slot))
 

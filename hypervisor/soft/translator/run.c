@@ -47,6 +47,11 @@ int soft_tr_init(struct soft_vcpu *sv, enum soft_tr_mode mode, unsigned int vcpu
 		return 0;
 	tr_sse_init();
 	rc = os_code_alloc(&g->code, bytes < TR_MIN_CACHE ? TR_MIN_CACHE : bytes);
+	if (rc == -HVM_EPERM) {
+		hvm_os_log(HVM_LOG_WARN, "%s: no executable memory: code is interpreted",
+			   sv->vcpu->domain->name);
+		return 0;
+	}
 	if (rc)
 		return rc;
 	tr_reset(g);

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * test_translator_verified.c - the tests of test_soft.c in verify mode, which finds nothing. See
+ * there.
+ */
+int test_soft_main(void);
+#define main test_soft_main
+#include "test_soft.c"
+#undef main
+
+int main(void)
+{
+	setenv("HVM_TRANSLATOR", "2", 1);
+	return test_soft_main();
+}
