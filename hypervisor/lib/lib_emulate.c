@@ -170,7 +170,8 @@ int lib_emulate_begin(struct hvm_vcpu *v)
 	if (rc)
 		return rc;
 	__atomic_store_n(&c->tsc_offset, s.tsc_offset, __ATOMIC_SEQ_CST);
-	c->reinject = (struct hvm_event){ 0 };
+	/* An event whose delivery was cut short is delivered here, instead of an instruction. */
+	c->reinject = s.pending;
 	hvm_io_retire(c);
 	v->emulating = true;
 	return 0;
