@@ -150,7 +150,7 @@ static unsigned int rtc_decode_hour(const struct vrtc *r, uint8_t raw)
 {
 	if (r->cmos[RTC_B] & RTC_B_24H)
 		return rtc_decode(r, raw);
-	return rtc_decode(r, raw & (uint8_t)~RTC_HOUR_PM) % 12 + (raw & RTC_HOUR_PM ? 12 : 0);
+	return rtc_decode(r, (uint8_t)(raw & ~RTC_HOUR_PM)) % 12 + (raw & RTC_HOUR_PM ? 12 : 0);
 }
 
 static bool rtc_is_time(unsigned int index)
@@ -375,7 +375,7 @@ static void rtc_write_a(struct vrtc *r, uint8_t value, uint64_t now)
 
 	/* What is shown when the divider stops stays. */
 	rtc_show_now(r, now);
-	r->cmos[RTC_A] = value & (uint8_t)~RTC_A_UIP;
+	r->cmos[RTC_A] = (uint8_t)(value & ~RTC_A_UIP);
 	if (!ran && rtc_divider_runs(r)) {
 		/* The first update comes half a second after the divider was let go. */
 		r->div_ns = now;
