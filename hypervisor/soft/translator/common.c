@@ -41,20 +41,29 @@ static void common_mxcsr(struct tr *t, unsigned int digit, struct tr_mem m)
 	tr_op_mem(t, TR_0F | 0xae, digit, m);
 }
 
-/* XMM registers and MXCSR to struct x86_cpu; the C code's MXCSR. */
-static void common_put_xmm(struct tr *t, unsigned int below)
+static void common_xmm(struct tr *t, uint32_t op, unsigned int below)
 {
 	for (unsigned int n = 0; n < 16; n++)
-		tr_op_mem(t, TR_0F | 0x29, n, AT(cpu.fpu.xmm[n], below));
+		tr_op_mem(t, TR_0F | op, n, AT(cpu.fpu.xmm[n], below));
+}
+
+/* MXCSR to struct x86_cpu; then it is the C code's. */
+static void common_put_mxcsr(struct tr *t, unsigned int below)
+{
 	common_mxcsr(t, 3, AT(cpu.fpu.mxcsr, below));
 	common_mxcsr(t, 2, AT(tr.mxcsr, below));
+}
+
+static void common_put_xmm(struct tr *t, unsigned int below)
+{
+	common_xmm(t, 0x29, below);
+	common_put_mxcsr(t, below);
 }
 
 static void common_get_xmm(struct tr *t, unsigned int below)
 {
 	common_mxcsr(t, 2, AT(cpu.fpu.mxcsr, below));
-	for (unsigned int n = 0; n < 16; n++)
-		tr_op_mem(t, TR_0F | 0x28, n, AT(cpu.fpu.xmm[n], below));
+	common_xmm(t, 0x28, below);
 }
 
 static void common_cmp_imm8(struct tr *t, struct tr_mem m, uint8_t v)
@@ -186,12 +195,12 @@ static uint8_t *common_call(struct tr *t, uint8_t **ret_dropped)
  * Called with T0: struct x86_insn, T1: offset of its block in its page; flags are in c->arith.
  * Comes back after X86_NEXT, with all guest registers. If blocks were dropped meanwhile, the one
  * that runs may be among them: then as after X86_END.
+ * @mxcsr: the handler looks at MXCSR; others leave it alone, and never use the host's.
  */
-static void common_exec(struct tr *t, const uint8_t *leave)
+static void common_exec(struct tr *t, const uint8_t *leave, bool mxcsr)
 {
 	uint8_t *xmm, *result, *dropped, *result_x, *dropped_x, *out, *end;
 
-	t->g->exec = common_here(t);
 	common_put_gprs(t, 8);
 	tr_op_mem(t, TR_W | 0x03, TR_T1, AT(tr.page_ip, 8));
 	tr_store(t, AT(cpu.x86_ip, 8), TR_T1);
@@ -205,9 +214,13 @@ static void common_exec(struct tr *t, const uint8_t *leave)
 	tr_byte(t, 0xc3);
 
 	tr_patch(xmm, t->p);
-	common_put_xmm(t, 8);
+	common_xmm(t, 0x29, 8);
+	if (mxcsr)
+		common_put_mxcsr(t, 8);
 	result_x = common_call(t, &dropped_x);
-	common_get_xmm(t, 8);
+	if (mxcsr)
+		common_mxcsr(t, 2, AT(cpu.fpu.mxcsr, 8));
+	common_xmm(t, 0x28, 8);
 	common_get_gprs(t, 8);
 	tr_load(t, TR_T2, AT(tr.saved_t2, 8));
 	tr_byte(t, 0xc3);
@@ -215,6 +228,8 @@ static void common_exec(struct tr *t, const uint8_t *leave)
 	tr_patch(dropped_x, t->p);
 	tr_mov_imm(t, X86_RAX, X86_END);
 	tr_patch(result_x, t->p);
+	if (!mxcsr)
+		common_put_mxcsr(t, 8);
 	tr_store_imm32(t, AT(tr.xmm_live, 8), 0);
 	out = tr_jump(t, TR_ALWAYS, NULL);
 	tr_patch(dropped, t->p);
@@ -262,7 +277,10 @@ void tr_make_common(struct tr *t)
 	common_enter(t);
 	common_exit(t, leave);
 	common_miss(t);
-	common_exec(t, leave);
+	t->g->exec = common_here(t);
+	common_exec(t, leave, false);
+	t->g->exec_sse = common_here(t);
+	common_exec(t, leave, true);
 	common_load_xmm(t, leave);
 	t->g->common_bytes = common_here(t);
 }

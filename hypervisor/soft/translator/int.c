@@ -137,6 +137,36 @@ static bool int_alu_mem(struct tr *t, const struct x86_insn *i, unsigned int dig
 	return true;
 }
 
+/* Registers that can be encoded next to AH, CH, DH, BH: without REX. */
+static bool int_low(unsigned int r)
+{
+	return int_high(r) || r < 4;
+}
+
+static unsigned int int_low_code(unsigned int r)
+{
+	return int_high(r) ? 4 | (r & 3) : r;
+}
+
+/* AH, CH, DH or BH as destination. @op: the form with a register as source; @op_imm with a
+ * constant. */
+static bool int_to_high(struct tr *t, const struct x86_insn *i, unsigned int op,
+			unsigned int op_imm, unsigned int digit)
+{
+	if (i->form == X86_FORM_RI) {
+		tr_need_flags(t);
+		tr_op_rr(t, op_imm, digit, int_low_code(i->dst));
+		tr_byte(t, (uint8_t)i->imm);
+	} else if (i->form == X86_FORM_RR && int_low(i->src)) {
+		tr_need_flags(t);
+		tr_op_rr(t, op, int_low_code(i->src), int_low_code(i->dst));
+	} else {
+		return false;
+	}
+	tr_flags_done(t);
+	return true;
+}
+
 static bool int_alu(struct tr *t, const struct x86_insn *i)
 {
 	unsigned int digit = alu_digit(i->op), d, s;
@@ -145,11 +175,11 @@ static bool int_alu(struct tr *t, const struct x86_insn *i)
 
 	if (int_mem_form(i))
 		return int_alu_mem(t, i, digit);
-	if (int_high(i->dst) && (!cmp || i->form != X86_FORM_RI))
-		return false;
+	if (int_high(i->dst))
+		return int_to_high(t, i, digit * 8, 0x80, digit);
 	tr_need_flags(t);
 	if (cmp && i->form == X86_FORM_RI) {
-		rm = int_high(i->dst) ? tr_reg(int_src(t, i->dst, TR_T0)) : tr_guest(i->dst);
+		rm = tr_guest(i->dst);
 		int_op_imm(t, 0x80, digit, i->osize, &rm, i->imm);
 	} else if (i->form == X86_FORM_RI) {
 		d = int_dst(t, i->dst, true);
@@ -222,12 +252,12 @@ static bool int_mov(struct tr *t, const struct x86_insn *i)
 	switch (i->form) {
 	case X86_FORM_RI:
 		if (int_high(i->dst))
-			return false;
+			return int_to_high(t, i, 0x88, 0xc6, 0);
 		int_mov_imm(t, i);
 		return true;
 	case X86_FORM_RR:
 		if (int_high(i->dst))
-			return false;
+			return int_to_high(t, i, 0x88, 0xc6, 0);
 		if (i->osize < 2 && tr_host(i->dst) == TR_NO_REG) {
 			m = tr_guest(i->dst);
 			r = int_src(t, i->src, TR_T0);

@@ -35,11 +35,18 @@ void tr_to_cold(struct tr *t, unsigned int cc)
 	t->pending[t->pending_count++] = tr_jump(t, cc, NULL);
 }
 
+static bool tr_uses_mxcsr(const struct x86_insn *i)
+{
+	return (i->op >= X86_OP_FXSAVE && i->op <= X86_OP_EMMS) || i->op >= X86_OP_MOVD;
+}
+
 void tr_exec(struct tr *t, unsigned int n)
 {
+	bool mxcsr = tr_uses_mxcsr(tr_insn(t, n));
+
 	tr_mov_imm(t, TR_T0, (uint64_t)(uintptr_t)tr_insn(t, n));
 	tr_mov_imm(t, TR_T1, t->page_off);
-	tr_call(t, t->g->code.rw + t->g->exec);
+	tr_call(t, t->g->code.rw + (mxcsr ? t->g->exec_sse : t->g->exec));
 }
 
 void tr_finish_cold(struct tr *t)

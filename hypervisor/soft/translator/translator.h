@@ -90,7 +90,7 @@ struct soft_tr {
 	uint32_t block_count, block_max, page_count, page_max;
 	struct soft_tr_page *page_hash[SOFT_TR_PAGE_BUCKETS];
 	uint32_t common_bytes; /* at the buffer's start */
-	uint32_t enter, exec, exit, miss, load_xmm;
+	uint32_t enter, exec, exec_sse, exit, miss, load_xmm;
 	uint32_t jump_key[SOFT_TR_JUMPS];
 	uint64_t generation;	       /* counts flushes */
 	uint64_t site_ip;	       /* where the last exit went ... */
