@@ -17,8 +17,8 @@ struct vmx_host vmx_host;
 
 struct vmx_options vmx_options = {
 	.vpid = true,
-	.apicv = false,
-	.pml = false,
+	.apicv = true,
+	.pml = true,
 	.timer = true,
 	.pause_loop = true,
 };
@@ -47,11 +47,11 @@ static int vmx_cpu_on(void)
 	struct vmx_features f;
 	struct vmx_cpu *c;
 	uint32_t revision;
+	int error;
 
-	if (cpu >= VMX_MAX_CPUS)
+	if (cpu >= VMX_MAX_CPUS || vmx_read_features(&f, &error) ||
+	    memcmp(&f, &vmx_host.features, sizeof(f)) != 0)
 		return -HVM_ENODEV;
-	if (vmx_read_features(&f) || memcmp(&f, &vmx_host.features, sizeof(f)))
-		return -HVM_EPERM;
 	c = vmx_host.cpu[cpu];
 	if (!c)
 		c = vmx_cpu_create();
@@ -244,11 +244,11 @@ static const char *vmx_this_processor(const char *lacks)
 	return text;
 }
 
-const struct hvm_function_table *vmx_probe(const char **why)
+const struct hvm_function_table *vmx_probe(const char **why, int *error)
 {
 	int rc = 0;
 
-	*why = vmx_read_features(&vmx_host.features);
+	*why = vmx_read_features(&vmx_host.features, error);
 	if (*why) {
 		*why = vmx_this_processor(*why);
 		return NULL;
@@ -261,9 +261,9 @@ const struct hvm_function_table *vmx_probe(const char **why)
 	switch (rc) {
 	case 0: return &vmx_function_table;
 	case -HVM_EBUSY: *why = "another hypervisor uses VT-x (kvm_intel?)"; break;
-	case -HVM_EPERM: *why = "the processors of this host differ in their VT-x"; break;
-	case -HVM_ENODEV: *why = "this host has more processors than vmx serves"; break;
+	case -HVM_ENODEV: *why = "some processors of this host do not serve vmx"; break;
 	default: *why = "no memory"; break;
 	}
+	*error = rc;
 	return NULL;
 }

@@ -217,8 +217,8 @@ void vmx_deactivate_all(struct vmx_cpu *c);
 
 /* -- vmx_caps.c -------------------------------------------------------------------------------- */
 
-/* vmx_read_features - what this CPU has; NULL, or why that does not do. */
-const char *vmx_read_features(struct vmx_features *f);
+/* vmx_read_features - what this CPU has; NULL, or why that does not do, with its error. */
+const char *vmx_read_features(struct vmx_features *f, int *error);
 
 static inline bool vmx_has(enum vmx_control_word word, uint32_t bit)
 {
@@ -231,7 +231,7 @@ static inline bool vmx_has(enum vmx_control_word word, uint32_t bit)
  * vmx_probe - VMX operation on every CPU; the vendor's table, or NULL and why this host has none.
  * hvm_os_off_each_cpu() ends it again. One caller at a time.
  */
-const struct hvm_function_table *vmx_probe(const char **why);
+const struct hvm_function_table *vmx_probe(const char **why, int *error);
 /* vmx_unload - VMX is off and stays off: free what was kept for the next time. */
 void vmx_unload(void);
 
@@ -250,6 +250,8 @@ void vmx_exit_point(void);
  */
 int vmx_load(struct vmx_vcpu *vv, struct vmx_cpu *c, unsigned int cpu);
 void vmx_put(struct vmx_vcpu *vv);
+/* vmx_host_constant - the fields of the host that are the same everywhere. */
+void vmx_host_constant(struct vmx_vcpu *vv);
 /* vmx_enter_host, vmx_leave_host - around each entry: what the host needs between two of them. */
 void vmx_enter_host(struct vmx_vcpu *vv);
 void vmx_leave_host(struct vmx_vcpu *vv);

@@ -235,16 +235,19 @@ static const char *vmx_read_vmx(struct vmx_features *f)
 	return vmx_check_basic(f);
 }
 
-const char *vmx_read_features(struct vmx_features *f)
+const char *vmx_read_features(struct vmx_features *f, int *error)
 {
 	uint64_t control;
 
 	memset(f, 0, sizeof(*f));
+	*error = -HVM_ENODEV;
 	if (!vmx_bit(host_cpuid_leaf(1, 0).ecx, 5))
 		return "has no VT-x";
 	control = host_rdmsr(MSR_FEATURE_CONTROL);
-	if ((control & FEATURE_LOCKED) && !(control & FEATURE_VMXON))
+	if ((control & FEATURE_LOCKED) && !(control & FEATURE_VMXON)) {
+		*error = -HVM_EPERM;
 		return "has VT-x, but firmware has switched it off";
+	}
 	/* Firmware left it open: whoever comes first closes it. */
 	if (!(control & FEATURE_LOCKED))
 		host_wrmsr(MSR_FEATURE_CONTROL, control | FEATURE_LOCKED | FEATURE_VMXON);

@@ -12,7 +12,9 @@
 #define DR7_ACTIVE 0xffu
 
 #define MSR_FLUSH_CMD	   0x10bu
+#define MSR_SYSENTER_CS	   0x174u
 #define MSR_SYSENTER_ESP   0x175u
+#define MSR_SYSENTER_EIP   0x176u
 #define MSR_DEBUGCTL	   0x1d9u
 #define MSR_FS_BASE	   0xc0000100u
 #define MSR_GS_BASE	   0xc0000101u
@@ -98,11 +100,37 @@ static void vmx_leave_debug(struct vmx_vcpu *vv)
 		__asm__ volatile("mov %%" #name ", %0" : "=r"(s)); \
 		return s; \
 	}
+VMX_SELECTOR(cs)
+VMX_SELECTOR(ss)
 VMX_SELECTOR(ds)
 VMX_SELECTOR(es)
 VMX_SELECTOR(fs)
 VMX_SELECTOR(gs)
 #undef VMX_SELECTOR
+
+static uint16_t vmx_get_tr(void)
+{
+	uint16_t s;
+
+	__asm__("str %0" : "=r"(s));
+	return s;
+}
+
+/* What is the same on every CPU and at every entry. */
+void vmx_host_constant(struct vmx_vcpu *vv)
+{
+	vmx_write(vv, VMX_HOST_CS_SELECTOR, vmx_get_cs());
+	vmx_write(vv, VMX_HOST_SS_SELECTOR, vmx_get_ss());
+	vmx_write(vv, VMX_HOST_TR_SELECTOR, vmx_get_tr());
+	vmx_write(vv, VMX_HOST_DS_SELECTOR, 0);
+	vmx_write(vv, VMX_HOST_ES_SELECTOR, 0);
+	vmx_write(vv, VMX_HOST_FS_SELECTOR, 0);
+	vmx_write(vv, VMX_HOST_GS_SELECTOR, 0);
+	vmx_write(vv, VMX_HOST_EFER, host_rdmsr(HOST_MSR_EFER));
+	vmx_write(vv, VMX_HOST_SYSENTER_CS, (uint32_t)host_rdmsr(MSR_SYSENTER_CS));
+	vmx_write(vv, VMX_HOST_SYSENTER_EIP, host_rdmsr(MSR_SYSENTER_EIP));
+	vmx_write(vv, VMX_HOST_RIP, (uintptr_t)vmx_exit_point);
+}
 
 /* A descriptor of 64-bit mode: the base is scattered over two entries. */
 static uint64_t vmx_tr_base(uint64_t gdt, uint16_t selector)

@@ -9,55 +9,11 @@
 #include "vmx/vmx.h"
 
 #include "vmx/vmx_insn.h"
-#include "x86/host.h"
 
 #define VMX_PAUSE_GAP	 128u  /* cycles between two PAUSEs of one loop, at most */
 #define VMX_PAUSE_WINDOW 4096u /* cycles of such a loop until it exits */
 #define VMX_VPIDS	 0x10000u
 #define VMX_STRETCH_MS	 10u /* of guest time, at most, until the host has a look */
-
-#define MSR_SYSENTER_CS	 0x174u
-#define MSR_SYSENTER_EIP 0x176u
-
-static uint16_t vmx_selector_cs(void)
-{
-	uint16_t s;
-
-	__asm__("mov %%cs, %0" : "=r"(s));
-	return s;
-}
-
-static uint16_t vmx_selector_ss(void)
-{
-	uint16_t s;
-
-	__asm__("mov %%ss, %0" : "=r"(s));
-	return s;
-}
-
-static uint16_t vmx_selector_tr(void)
-{
-	uint16_t s;
-
-	__asm__("str %0" : "=r"(s));
-	return s;
-}
-
-/* What is the same on every CPU and at every entry; vmx_load.c writes the rest. */
-static void vmx_vmcs_host(struct vmx_vcpu *vv)
-{
-	vmx_write(vv, VMX_HOST_CS_SELECTOR, vmx_selector_cs());
-	vmx_write(vv, VMX_HOST_SS_SELECTOR, vmx_selector_ss());
-	vmx_write(vv, VMX_HOST_TR_SELECTOR, vmx_selector_tr());
-	vmx_write(vv, VMX_HOST_DS_SELECTOR, 0);
-	vmx_write(vv, VMX_HOST_ES_SELECTOR, 0);
-	vmx_write(vv, VMX_HOST_FS_SELECTOR, 0);
-	vmx_write(vv, VMX_HOST_GS_SELECTOR, 0);
-	vmx_write(vv, VMX_HOST_EFER, host_rdmsr(HOST_MSR_EFER));
-	vmx_write(vv, VMX_HOST_SYSENTER_CS, (uint32_t)host_rdmsr(MSR_SYSENTER_CS));
-	vmx_write(vv, VMX_HOST_SYSENTER_EIP, host_rdmsr(MSR_SYSENTER_EIP));
-	vmx_write(vv, VMX_HOST_RIP, (uintptr_t)vmx_exit_point);
-}
 
 /* It counts TSC ticks, 2^rate of them at a time, from this value down, from every entry on. */
 static uint64_t vmx_stretch(void)
@@ -130,7 +86,7 @@ int vmx_vmcs_create(struct vmx_vcpu *vv)
 	}
 	memcpy(vv->vmcs, &revision, sizeof(revision));
 	vv->vmcs_hpa = hvm_os_hva_to_hpa(vv->vmcs);
-	vmx_vmcs_host(vv);
+	vmx_host_constant(vv);
 	vmx_vmcs_controls(vv);
 	vmx_vmcs_msr_areas(vv);
 	return 0;

@@ -62,7 +62,7 @@ void vendor_unload(void);
 
 /* The vendors' own doors (svm/svm.c, vmx/vmx.c). NULL: *why says why not, *error is -errno. */
 const struct hvm_function_table *svm_probe(const char **why, int *error);
-const struct hvm_function_table *vmx_probe(const char **why);
+const struct hvm_function_table *vmx_probe(const char **why, int *error);
 void svm_unload(void);
 void vmx_unload(void);
 

@@ -30,11 +30,6 @@ module_param_named(vmx_apicv, vmx_options.apicv, bool, 0444);
 module_param_named(vmx_pml, vmx_options.pml, bool, 0444);
 module_param_named(vmx_timer, vmx_options.timer, bool, 0444);
 module_param_named(vmx_pause_loop, vmx_options.pause_loop, bool, 0444);
-static const struct hvm_function_table *vendor_probe_vmx(const char **why, int *error)
-{
-	*error = -ENODEV;
-	return vmx_probe(why);
-}
 
 struct vendor {
 	const char *name;
@@ -44,7 +39,7 @@ struct vendor {
 
 static const struct vendor vendors[MODULE_VENDORS] = {
 	{ "svm", HVM_ENGINE_SVM, svm_probe },
-	{ "vmx", HVM_ENGINE_VMX, vendor_probe_vmx },
+	{ "vmx", HVM_ENGINE_VMX, vmx_probe },
 };
 
 static DEFINE_MUTEX(vendor_mutex);
