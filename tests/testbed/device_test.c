@@ -89,8 +89,10 @@ static int guest(const uint8_t *code, size_t bytes, int *ret_vcpu, struct hvm_io
 	uint8_t *page = guest_page = memory(PAGE);
 	int domain = create(1);
 
-	if (domain < 0)
-		return domain;
+	if (domain < 0) {
+		perror("# create");
+		exit(1);
+	}
 	memcpy(page + 0xff0, code, bytes < 16 ? bytes : 16);
 	if (map(domain, CODE_GPA, PAGE, page, 1) < 0)
 		perror("# map");

@@ -72,4 +72,29 @@ sleep 1
 check "KVM does not take the processor from it" sh -c \
 	"! grep -q held /tmp/hold && ! kill -0 $holder 2>/dev/null"
 gone held
+
+# Processors go and come under a domain that runs.
+# ticks - the console grows.
+ticks() {
+	before=$(hvmctl console hotplug | wc -c)
+	sleep 1
+	[ "$(hvmctl console hotplug | wc -c)" -gt "$before" ]
+}
+
+if [ -f /sys/devices/system/cpu/cpu1/online ]; then
+	result hotplug "a domain on two processors" domain hotplug 2 32 \
+		'"boot": { "kernel": "/guest/ticker.elf", "cmdline": "" }'
+	for round in 1 2 3; do
+		echo 0 >/sys/devices/system/cpu/cpu1/online
+		result hotplug "runs on when one of them is taken away" ticks
+		echo 1 >/sys/devices/system/cpu/cpu1/online
+		result hotplug "and when it is back" ticks
+	done
+	taskset -p 2 "$(pidof hvm-ioemu)" >/dev/null 2>&1
+	for thread in /proc/"$(pidof hvm-ioemu)"/task/*; do
+		taskset -p 2 "${thread##*/}" >/dev/null
+	done
+	result hotplug "and on the new one alone" ticks
+	gone hotplug
+fi
 check "hvmd ends" hvmd_stop
