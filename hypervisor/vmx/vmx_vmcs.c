@@ -10,10 +10,10 @@
 
 #include "vmx/vmx_insn.h"
 
-#define VMX_PAUSE_GAP	 128u  /* cycles between two PAUSEs of one loop, at most */
-#define VMX_PAUSE_WINDOW 4096u /* cycles of such a loop until it exits */
-#define VMX_VPIDS	 0x10000u
-#define VMX_STRETCH_MS	 10u /* of guest time, at most, until the host has a look */
+#define VMX_SPIN_GAP	128u  /* cycles between two PAUSEs of one loop, at most */
+#define VMX_SPIN_WINDOW 4096u /* cycles of such a loop until it exits */
+#define VMX_VPIDS	0x10000u
+#define VMX_STRETCH_MS	10u /* of guest time, at most, until the host has a look */
 
 /* It counts TSC ticks, 2^rate of them at a time, from this value down, from every entry on. */
 static uint64_t vmx_stretch(void)
@@ -55,8 +55,8 @@ static void vmx_vmcs_controls(struct vmx_vcpu *vv)
 	if (vmx_has(VMX_WORD_PIN, VMX_PIN_TIMER))
 		vmx_write(vv, VMX_PREEMPTION_TIMER, vmx_stretch());
 	if (vmx_has(VMX_WORD_PROC2, VMX_PROC2_PAUSE_LOOP)) {
-		vmx_write(vv, VMX_PAUSE_GAP, VMX_PAUSE_GAP);
-		vmx_write(vv, VMX_PAUSE_WINDOW, VMX_PAUSE_WINDOW);
+		vmx_write(vv, VMX_PAUSE_GAP, VMX_SPIN_GAP);
+		vmx_write(vv, VMX_PAUSE_WINDOW, VMX_SPIN_WINDOW);
 	}
 }
 
