@@ -3,7 +3,8 @@
  * group.c - several memory operands under one TLB probe. Fields of one structure, slots of one
  * stack frame: operands of base and displacement whose base register is the same and does not
  * change in between. The first of them probes for the whole range, and the addend stays in T2 for
- * the others, which then are one instruction each and leave the host's flags alone.
+ * the others, which then are one instruction each (with an index two) and leave the host's flags
+ * alone.
  *
  * When the probe fails (another page, or the range crosses one), nothing has happened yet:
  * execution goes to a clone of the group's instructions with a probe each, behind the block, and
@@ -38,7 +39,8 @@ static bool group_accesses(const struct x86_insn *i)
 static bool group_plain(const struct x86_insn *i)
 {
 	return i->asize == 3 && i->seg < HVM_SEG_FS && i->base < 16 &&
-	       tr_host(i->base) != TR_NO_REG && i->disp == (int32_t)i->disp;
+	       tr_host(i->base) != TR_NO_REG && i->disp == (int32_t)i->disp &&
+	       (i->index == X86_REG_NONE || tr_host(i->index) != TR_NO_REG);
 }
 
 static unsigned int group_size(const struct tr *t, const struct x86_insn *i)
@@ -57,14 +59,19 @@ static bool group_writes(const struct x86_insn *i)
 	       i->form == X86_FORM_MRI;
 }
 
-/* May its operand be one of a group at @base? Vectors ask for alignment, which is for a probe. */
-static bool group_member(const struct tr *t, const struct x86_insn *i, unsigned int base)
+/* May its operand be in a group? Vectors ask for alignment, which is for a probe. */
+static bool group_candidate(const struct tr *t, const struct x86_insn *i)
 {
 	unsigned int size = group_size(t, i);
 
-	return group_accesses(i) && group_plain(i) && i->index == X86_REG_NONE && i->base == base &&
-	       size && size <= 8 && i->op != X86_OP_DIV && i->op != X86_OP_IDIV &&
-	       i->exec != x86_exec_ud;
+	return group_accesses(i) && group_plain(i) && size && size <= 8 && i->op != X86_OP_DIV &&
+	       i->op != X86_OP_IDIV && i->exec != x86_exec_ud;
+}
+
+static bool group_member(const struct tr *t, const struct x86_insn *i, const struct tr_group *g)
+{
+	return i->base == g->base && i->index == g->index &&
+	       (i->index == X86_REG_NONE || i->scale == g->scale) && group_candidate(t, i);
 }
 
 /* Does @i leave T2 alone and is it known what it writes? */
@@ -76,11 +83,10 @@ static bool group_goes_on(const struct tr *t, const struct x86_insn *i)
 		return true;
 	if (!tr_has_int_template(i) && !tr_is_sse(t, i))
 		return false;
-	return !group_accesses(i) ||
-	       (group_plain(i) && (i->index == X86_REG_NONE || tr_host(i->index) != TR_NO_REG));
+	return !group_accesses(i) || group_plain(i);
 }
 
-static bool group_changes(const struct x86_insn *i, unsigned int base)
+static bool group_changes_reg(const struct x86_insn *i, unsigned int r)
 {
 	switch (i->op) {
 	case X86_OP_MUL:
@@ -88,12 +94,12 @@ static bool group_changes(const struct x86_insn *i, unsigned int base)
 	case X86_OP_CBW:
 	case X86_OP_CWD:
 	case X86_OP_CMPXCHG:
-		if (base == X86_RAX || base == X86_RDX)
+		if (r == X86_RAX || r == X86_RDX)
 			return true;
 		break;
 	case X86_OP_XCHG:
 	case X86_OP_XADD:
-		if ((i->src & 15) == base)
+		if ((i->src & 15) == r)
 			return true;
 		break;
 	case X86_OP_JCC: return false;
@@ -101,9 +107,15 @@ static bool group_changes(const struct x86_insn *i, unsigned int base)
 	if (i->form == X86_FORM_R || i->form == X86_FORM_RR || i->form == X86_FORM_RM ||
 	    i->form == X86_FORM_RI || i->form == X86_FORM_RRI || i->form == X86_FORM_RMI) {
 		/* A byte in AH, CH, DH, BH is in the register of number - 4. */
-		return (i->dst & 15) == base;
+		return (i->dst & 15) == r;
 	}
 	return false;
+}
+
+static bool group_changes(const struct x86_insn *i, const struct tr_group *g)
+{
+	return group_changes_reg(i, g->base) ||
+	       (g->index != X86_REG_NONE && group_changes_reg(i, g->index));
 }
 
 static bool group_add(struct tr_group *g, const struct tr *t, const struct x86_insn *i)
@@ -126,29 +138,30 @@ void tr_group_begin(struct tr *t)
 	struct tr_group *g = &t->group[t->group_count];
 	unsigned int members = 1;
 
-	if (t->in_group || t->no_groups || t->group_count == TR_GROUPS ||
-	    !group_member(t, i, i->base) || group_changes(i, i->base))
+	if (t->in_group || t->no_groups || t->group_count == TR_GROUPS || !group_candidate(t, i))
 		return;
 	*g = (struct tr_group){
 		.first = (uint8_t)t->n,
 		.last = (uint8_t)t->n,
 		.base = i->base,
+		.index = i->index,
+		.scale = i->scale,
 		.low = (int32_t)i->disp,
 		.high = (int32_t)i->disp,
 	};
-	if (!group_add(g, t, i))
+	if (group_changes(i, g) || !group_add(g, t, i))
 		return;
 	for (unsigned int n = t->n + 1; n < t->count && n < t->n + GROUP_INSNS; n++) {
 		i = tr_insn(t, n);
 		if (!group_goes_on(t, i))
 			break;
-		if (group_member(t, i, g->base)) {
+		if (group_member(t, i, g)) {
 			if (!group_add(g, t, i))
 				break;
 			g->last = (uint8_t)n;
 			members++;
 		}
-		if (group_changes(i, g->base))
+		if (group_changes(i, g))
 			break;
 	}
 	if (members < 2)
@@ -160,17 +173,24 @@ void tr_group_begin(struct tr *t)
 bool tr_group_address(struct tr *t, const struct x86_insn *i, struct tr_mem *m)
 {
 	struct tr_group *g = &t->group[t->group_count - (t->group_count > 0)];
-	unsigned int host;
+	unsigned int index;
 
-	if (!t->in_group || !group_member(t, i, g->base))
+	if (!t->in_group || !group_member(t, i, g))
 		return false;
-	host = tr_host(g->base);
+	index = g->index == X86_REG_NONE ? TR_NO_REG : tr_host(g->index);
+	*m = (struct tr_mem){ (uint8_t)tr_host(g->base), (uint8_t)index, g->scale, g->low };
 	if (!g->probed) {
-		g->failed =
-			tr_probe_group(t, host, g->low, (unsigned int)(g->high - g->low), g->write);
+		g->failed = tr_probe_group(t, *m, (unsigned int)(g->high - g->low), g->write);
 		g->probed = true;
 	}
-	*m = (struct tr_mem){ (uint8_t)host, TR_T2, 0, (int32_t)i->disp };
+	m->disp = (int32_t)i->disp;
+	if (index == TR_NO_REG) {
+		m->index = TR_T2;
+		m->scale = 0;
+	} else {
+		tr_lea(t, TR_T1, (struct tr_mem){ m->base, TR_T2, 0, 0 });
+		m->base = TR_T1;
+	}
 	return true;
 }
 

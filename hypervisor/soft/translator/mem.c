@@ -119,10 +119,11 @@ static void tr_probe_t0(struct tr *t, unsigned int size, bool write, bool aligne
 	tr_load(t, TR_T1, entry);
 }
 
-uint8_t *tr_probe_group(struct tr *t, unsigned int base, int32_t disp, unsigned int size,
-			bool write)
+uint8_t *tr_probe_group(struct tr *t, struct tr_mem m, unsigned int size, bool write)
 {
-	tr_probe(t, base, disp, size, write);
+	tr_clobber(t);
+	tr_lea(t, TR_T0, m);
+	tr_probe_t0(t, size, write, false);
 	tr_mov(t, TR_T2, TR_T1);
 	return t->pending[--t->pending_count];
 }
@@ -194,7 +195,14 @@ bool tr_address(struct tr *t, const struct x86_insn *i, unsigned int size, bool 
 	} else if (!tr_address_t2(t, i, m)) {
 		return false;
 	}
-	tr_lea(t, TR_T0, *m);
+	/* With an index, the address itself stays if T2 is free: one step less to the access. */
+	if (m->index != TR_NO_REG && !t->in_group) {
+		tr_lea(t, TR_T2, *m);
+		*m = tr_based(TR_T2, 0);
+		tr_mov(t, TR_T0, TR_T2);
+	} else {
+		tr_lea(t, TR_T0, *m);
+	}
 	tr_probe_t0(t, size, write, aligned);
 	if (m->index != TR_NO_REG) {
 		tr_op_rr(t, TR_W | 0x01, m->base, TR_T1); /* add t1, base */

@@ -101,13 +101,14 @@ struct tr_flag_use {
 #define TR_PENDING 8
 
 /*
- * Instructions [first, last] with operands at one base register that does not change between them:
+ * Instructions [first, last] with operands at one base, and index, that do not change between them:
  * one probe for all of those operands, whose addend stays in T2 (group.c).
  */
 struct tr_group {
 	uint8_t first, last;
-	uint8_t base; /* guest register */
-	bool probed;  /* the probe is there */
+	uint8_t base, index; /* guest registers */
+	uint8_t scale;
+	bool probed; /* the probe is there */
 	bool write;
 	int32_t low, high;   /* displacements, of the end for high */
 	uint8_t *failed;     /* end of the jump that is taken when the probe fails */
@@ -248,8 +249,7 @@ void tr_to_cold(struct tr *t, unsigned int cc);
 void tr_exec(struct tr *t, unsigned int n);
 
 /* A probe whose addend goes to T2; returns the end of the jump for when it fails. */
-uint8_t *tr_probe_group(struct tr *t, unsigned int base, int32_t disp, unsigned int size,
-			bool write);
+uint8_t *tr_probe_group(struct tr *t, struct tr_mem m, unsigned int size, bool write);
 
 /* -- groups (group.c) ---------------------------------------------------------------------- */
 

@@ -81,7 +81,7 @@ static bool insn_wanted(const struct oracle_insn *o)
 }
 
 /* An operand at base + displacement, as fields of one structure are accessed. */
-static void random_field_insn(struct oracle_insn *o, unsigned int base)
+static void random_field_insn(struct oracle_insn *o, unsigned int base, unsigned int index)
 {
 	static const struct {
 		uint8_t prefix, escape, opcode, digit, imm; /* digit 8: a register */
@@ -107,11 +107,17 @@ static void random_field_insn(struct oracle_insn *o, unsigned int base)
 		reg = insns[k].digit;
 	if (insns[k].prefix)
 		*p++ = insns[k].prefix;
-	*p++ = (uint8_t)(0x40 | native_pick(2) << 3 | (reg >> 3) << 2 | base >> 3);
+	*p++ = (uint8_t)(0x40 | native_pick(2) << 3 | (reg >> 3) << 2 | (index >> 3) << 1 |
+			 base >> 3);
 	if (insns[k].escape)
 		*p++ = insns[k].escape;
 	*p++ = insns[k].opcode;
-	*p++ = (uint8_t)(0x40 | (reg & 7) << 3 | (base & 7));
+	if (index) {
+		*p++ = (uint8_t)(0x44 | (reg & 7) << 3);
+		*p++ = (uint8_t)(0x80 | (index & 7) << 3 | (base & 7));
+	} else {
+		*p++ = (uint8_t)(0x40 | (reg & 7) << 3 | (base & 7));
+	}
 	*p++ = (uint8_t)(native_pick(8) ? native_pick(16) * 8 : native_random());
 	for (unsigned int n = 0; n < insns[k].imm; n++)
 		*p++ = (uint8_t)native_random();
@@ -120,10 +126,10 @@ static void random_field_insn(struct oracle_insn *o, unsigned int base)
 	assert_int_equal(x86_decode(o->bytes, o->len, o->size, &o->i), o->len);
 }
 
-static void random_insn(struct oracle_insn *o, unsigned int base)
+static void random_insn(struct oracle_insn *o, unsigned int base, unsigned int index)
 {
 	if (base && native_pick(4)) {
-		random_field_insn(o, base);
+		random_field_insn(o, base, index);
 		return;
 	}
 	do
@@ -136,12 +142,13 @@ static void random_block(void)
 	static const uint8_t bases[] = { 3, 5, 6, 7, 9, 14 };
 	struct oracle_insn o = { .size = X86_CODE64 };
 	unsigned int base = native_pick(2) ? bases[native_pick(sizeof(bases))] : 0;
+	unsigned int index = native_pick(3) ? 0 : bases[native_pick(sizeof(bases))];
 
 	t.insns = 1 + native_pick(MAX_INSNS);
 	t.code_bytes = 0;
 	t.at = native_pick(8) ? native_pick(3800) : 4096 - native_pick(60);
 	for (unsigned int n = 0; n < t.insns; n++) {
-		random_insn(&o, base);
+		random_insn(&o, base, index);
 		if (o.disp_at && native_pick(8)) {
 			uint64_t target = random_target();
 
