@@ -93,11 +93,12 @@ struct svm_vcpu {
 		uint64_t tsc_aux, xcr0, xss, spec_ctrl, dr[4], dr6, dr7;
 	} host; /* the host's meanwhile */
 
-	bool io_retry;	   /* the instruction at rip waits for ioemu, or was served just now */
-	bool nmi_masked;   /* until IRET */
-	bool iret_seen;	   /* its IRET is at iret_rip, about to be executed */
-	bool stepping;	   /* TF is ours, to see the end of an instruction */
-	bool exit_at_once; /* an NMI waits for the end of an event's delivery */
+	bool io_retry; /* the instruction at rip waits for ioemu, or was served just now */
+	struct x86_insn io_insn; /* it, if it touches device memory */
+	bool nmi_masked;	 /* until IRET */
+	bool iret_seen;		 /* its IRET is at iret_rip, about to be executed */
+	bool stepping;		 /* TF is ours, to see the end of an instruction */
+	bool exit_at_once;	 /* an NMI waits for the end of an event's delivery */
 	uint64_t iret_rip;
 	uint64_t step_rflags;	     /* the guest's, before stepping */
 	struct hvm_event soft_event; /* software event in eventinj, rip moved past it */

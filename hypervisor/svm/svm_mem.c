@@ -90,21 +90,22 @@ static void svm_emulate_regs(const struct svm_vcpu *sv, struct emulate_regs *r)
 static int svm_device_memory(struct svm_vcpu *sv, gpa_t gpa, struct hvm_exit *ret)
 {
 	struct emulate_regs r = { .gpr = sv->gpr };
-	struct x86_insn insn;
 	int rc;
 
-	if ((sv->vmcb->exitinfo1 & SVM_NPF_GUEST_TABLE) || (sv->vmcb->eventinj & SVM_EVENT_VALID) ||
-	    svm_decode(sv, &insn))
+	/* What waited for ioemu is the same instruction: it was fetched once. */
+	if (!sv->io_retry &&
+	    ((sv->vmcb->exitinfo1 & SVM_NPF_GUEST_TABLE) ||
+	     (sv->vmcb->eventinj & SVM_EVENT_VALID) || svm_decode(sv, &sv->io_insn)))
 		return svm_emulate(sv, ret);
 	svm_emulate_regs(sv, &r);
-	rc = emulate_mmio(sv->vcpu, &r, &insn, gpa);
+	rc = emulate_mmio(sv->vcpu, &r, &sv->io_insn, gpa);
 	if (rc == -HVM_EAGAIN)
 		return svm_io_wait(sv, ret);
 	if (rc)
 		return svm_emulate(sv, ret);
 	svm_io_retire(sv);
 	sv->vmcb->rflags = r.rflags;
-	return svm_skip_to(sv, sv->vmcb->rip + insn.len);
+	return svm_skip_to(sv, sv->vmcb->rip + sv->io_insn.len);
 }
 
 int svm_exit_npf(struct svm_vcpu *sv, struct hvm_exit *ret)
@@ -113,8 +114,12 @@ int svm_exit_npf(struct svm_vcpu *sv, struct hvm_exit *ret)
 	int rc = npt_fault(&sv->domain->npt, &sv->vcpu->domain->p2m, &sv->npt_cache, gpa,
 			   sv->vmcb->exitinfo1 & SVM_NPF_WRITE);
 
-	if (!rc)
+	if (hvm_likely(!rc)) {
+		/* A device was there when the instruction began to wait. */
+		if (hvm_unlikely(sv->io_retry))
+			svm_io_retire(sv);
 		return SVM_RESUME;
+	}
 	if (rc == -HVM_EAGAIN)
 		return SVM_REFILL;
 	return svm_device_memory(sv, gpa, ret);

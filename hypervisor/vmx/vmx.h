@@ -135,7 +135,8 @@ struct vmx_vcpu {
 
 	struct vmx_vcpu *active_next; /* of the same CPU */
 	bool launched;		      /* since the last VMCLEAR */
-	bool irqs_off;		      /* the VMCS is current, and nothing can change that */
+	bool is_loaded;		      /* pinned: the VMCS is current */
+	bool irqs_off;		      /* and nothing can change that */
 
 	unsigned int last_cpu;
 	uint32_t vpid; /* good on last_cpu while the generation is the CPU's */
@@ -153,7 +154,8 @@ struct vmx_vcpu {
 		struct vmx_dtable gdt, idt;
 	} host; /* the host's meanwhile */
 
-	bool io_retry;	/* the instruction at rip waits for ioemu, or was served just now */
+	bool io_retry; /* the instruction at rip waits for ioemu, or was served just now */
+	struct x86_insn io_insn; /* it, if it touches device memory */
 	uint64_t event; /* to be delivered at the next entry, as VMX_ENTRY_EVENT; 0: none */
 	uint32_t event_error;
 	uint32_t event_insn_len;
@@ -206,8 +208,8 @@ const char *vmx_field_name(enum vmx_field f);
 void vmx_fields_sync(struct vmx_vcpu *vv);
 /* vmx_fields_flush - what was written goes to the VMCS. Interrupts off. */
 void vmx_fields_flush(struct vmx_vcpu *vv);
-/* vmx_fields_forget - the guest ran: its state and the exit's are new. */
-void vmx_fields_forget(struct vmx_vcpu *vv);
+/* vmx_fields_collect - the guest ran: its state and the exit's are new. Interrupts off. */
+void vmx_fields_collect(struct vmx_vcpu *vv);
 /* vmx_activate - make the VMCS current on this CPU. Pinned. -HVM_EIO: the CPU is going down. */
 int vmx_activate(struct vmx_vcpu *vv);
 /* vmx_deactivate - it is active nowhere: its memory is all there is to it. */

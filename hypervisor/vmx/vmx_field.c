@@ -112,6 +112,13 @@ uint64_t vmx_fetch(struct vmx_vcpu *vv, enum vmx_field f)
 		vmx_fetch_here(vv, f);
 		return vv->value[f];
 	}
+	/* Pinned, and the VMCS is current; but the host may be on its way down. */
+	if (vv->is_loaded) {
+		hvm_os_irq_disable();
+		vmx_fetch_here(vv, f);
+		hvm_os_irq_enable();
+		return vv->value[f];
+	}
 	hvm_os_pin();
 	if (!vmx_activate(vv)) {
 		hvm_os_irq_disable();
@@ -154,8 +161,25 @@ void vmx_fields_flush(struct vmx_vcpu *vv)
 	}
 }
 
-void vmx_fields_forget(struct vmx_vcpu *vv)
+/* What nearly every exit's handler asks for: one by one, with interrupts on, they cost more. */
+#define VMX_USUAL(M) \
+	M(VMX_EXIT_REASON) \
+	M(VMX_EXIT_QUALIFICATION) \
+	M(VMX_EXIT_INSN_LEN) \
+	M(VMX_IDT_VECTORING) \
+	M(VMX_GUEST_RIP) \
+	M(VMX_GUEST_RFLAGS) \
+	M(VMX_GUEST_INTERRUPTIBILITY)
+
+void vmx_fields_collect(struct vmx_vcpu *vv)
 {
-	vv->valid[VMX_GUEST_ES_SELECTOR / 64] = 0;
-	vv->valid[VMX_EXIT_GPA / 64] = 0;
+	uint64_t valid[VMX_FIELD_WORDS] = { 0 };
+
+#define VMX_COLLECT(f) \
+	vv->value[f] = vmx_vmread(vmx_fields[f].encoding); \
+	valid[(f) / 64] |= HVM_BIT((f) % 64);
+	VMX_USUAL(VMX_COLLECT)
+#undef VMX_COLLECT
+	vv->valid[VMX_GUEST_ES_SELECTOR / 64] = valid[VMX_GUEST_ES_SELECTOR / 64];
+	vv->valid[VMX_EXIT_GPA / 64] = valid[VMX_EXIT_GPA / 64];
 }

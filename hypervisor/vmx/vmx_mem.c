@@ -124,16 +124,18 @@ int vmx_emulate(struct vmx_vcpu *vv, struct hvm_exit *ret)
 	return vmx_leave(vv, ret, HVM_EXIT_EMULATE);
 }
 
-static void vmx_emulate_regs(struct vmx_vcpu *vv, struct emulate_regs *r)
+/* As far as @i uses them: its one segment. */
+static void vmx_emulate_regs(struct vmx_vcpu *vv, const struct x86_insn *i, struct emulate_regs *r)
 {
+	unsigned int seg = i->seg;
+
 	vv->gpr[X86_RSP] = vmx_read(vv, VMX_GUEST_RSP);
 	r->rip = vmx_read(vv, VMX_GUEST_RIP);
 	r->rflags = vmx_read(vv, VMX_GUEST_RFLAGS);
 	r->code_size = (uint8_t)vmx_code_size(vv);
-	for (unsigned int n = HVM_SEG_ES; n <= HVM_SEG_GS; n++) {
-		if (r->code_size != X86_CODE64 || n == HVM_SEG_FS || n == HVM_SEG_GS)
-			r->seg_base[n] = vmx_read(vv, VMX_GUEST_ES_BASE + n);
-	}
+	if (seg <= HVM_SEG_GS &&
+	    (r->code_size != X86_CODE64 || seg == HVM_SEG_FS || seg == HVM_SEG_GS))
+		r->seg_base[seg] = vmx_read(vv, VMX_GUEST_ES_BASE + seg);
 }
 
 static int vmx_decode(struct vmx_vcpu *vv, struct x86_insn *ret)
@@ -161,13 +163,13 @@ static bool vmx_is_data(struct vmx_vcpu *vv)
 int vmx_device_memory(struct vmx_vcpu *vv, gpa_t gpa, struct hvm_exit *ret)
 {
 	struct emulate_regs r = { .gpr = vv->gpr };
-	struct x86_insn insn;
 	int rc;
 
-	if ((vv->event & VMX_EVENT_VALID) || vmx_decode(vv, &insn))
+	/* What waited for ioemu is the same instruction: it was fetched once. */
+	if (!vv->io_retry && ((vv->event & VMX_EVENT_VALID) || vmx_decode(vv, &vv->io_insn)))
 		return vmx_emulate(vv, ret);
-	vmx_emulate_regs(vv, &r);
-	rc = emulate_mmio(vv->vcpu, &r, &insn, gpa);
+	vmx_emulate_regs(vv, &vv->io_insn, &r);
+	rc = emulate_mmio(vv->vcpu, &r, &vv->io_insn, gpa);
 	if (rc == -HVM_EAGAIN)
 		return vmx_io_wait(vv, ret);
 	if (rc)
@@ -175,7 +177,7 @@ int vmx_device_memory(struct vmx_vcpu *vv, gpa_t gpa, struct hvm_exit *ret)
 	vmx_io_retire(vv);
 	vmx_write(vv, VMX_GUEST_RSP, vv->gpr[X86_RSP]);
 	vmx_write(vv, VMX_GUEST_RFLAGS, r.rflags);
-	return vmx_skip_bytes(vv, insn.len);
+	return vmx_skip_bytes(vv, vv->io_insn.len);
 }
 
 int vmx_exit_ept(struct vmx_vcpu *vv, struct hvm_exit *ret)
@@ -190,8 +192,12 @@ int vmx_exit_ept(struct vmx_vcpu *vv, struct hvm_exit *ret)
 		       q & VMX_EPT_WRITE);
 	if (rc == -HVM_EFAULT)
 		rc = vmx_map_apic(vv, gpa);
-	if (!rc)
+	if (hvm_likely(!rc)) {
+		/* A device was there when the instruction began to wait. */
+		if (hvm_unlikely(vv->io_retry))
+			vmx_io_retire(vv);
 		return VMX_RESUME;
+	}
 	if (rc == -HVM_EAGAIN)
 		return VMX_REFILL;
 	return vmx_is_data(vv) ? vmx_device_memory(vv, gpa, ret) : vmx_emulate(vv, ret);

@@ -57,7 +57,7 @@ static void vmx_collect(struct vmx_vcpu *vv)
 {
 	uint64_t reason;
 
-	vmx_fields_forget(vv);
+	vmx_fields_collect(vv);
 	reason = vmx_read(vv, VMX_EXIT_REASON);
 	if (hvm_unlikely(reason & VMX_REASON_ENTRY_FAILED))
 		return;
@@ -117,6 +117,7 @@ static int vmx_run_on(struct vmx_vcpu *vv, unsigned int cpu, struct hvm_exit *re
 	if (rc)
 		return rc;
 	rc = VMX_RESUME;
+	vv->is_loaded = true;
 	if (vv->io_retry)
 		rc = vmx_handle_exit(vv, ret);
 	while (rc == VMX_RESUME) {
@@ -129,6 +130,7 @@ static int vmx_run_on(struct vmx_vcpu *vv, unsigned int cpu, struct hvm_exit *re
 		rc = vmx_entry_refused(vv);
 	vmx_collect_pml(vv);
 	vmx_put(vv);
+	vv->is_loaded = false;
 	return rc;
 }
 

@@ -665,6 +665,62 @@ static void xcr0_that_the_guest_set_by_itself_is_kept(void **state)
 	stop();
 }
 
+/* -- instructions that wait for ioemu ---------------------------------------------------------- */
+
+#define DEVICE_GPA 0xd0000000u
+
+/* MOV to where RDX points, then an OUT; what rip was at each entry. */
+static void writes_to_a_device(struct svm_vcpu *sv, struct svm_vmcb *b, unsigned int n)
+{
+	(void)n;
+	seen[fake.entries - 1] = b->rip;
+	if (b->rip != 0x1000) {
+		out_510(b);
+		return;
+	}
+	sv->gpr[X86_RDX] = DEVICE_GPA;
+	b->rax = 0x42;
+	b->exitcode = SVM_EXIT_NPF;
+	b->exitinfo1 = SVM_NPF_WRITE;
+	b->exitinfo2 = DEVICE_GPA;
+}
+
+static void an_instruction_that_waits_for_ioemu_is_fetched_once(void **state)
+{
+	static const uint8_t mov[] = { 0x89, 0x02 }, nops[] = { 0x90, 0x90 };
+
+	(void)state;
+	start(0);
+	code(mov, sizeof(mov));
+	assert_int_equal(run(writes_to_a_device), 0);
+	assert_int_equal(last.reason, HVM_EXIT_IOREQ);
+	assert_int_equal(v->ioreq_page->req.address, DEVICE_GPA);
+	assert_int_equal(v->ioreq_page->req.data, 0x42);
+	/* Another processor writes over it meanwhile: it was under way. */
+	code(nops, sizeof(nops));
+	assert_int_equal(run(writes_to_a_device), 0);
+	assert_int_equal(fake.entries, 1);
+	assert_int_equal(seen[0], 0x1002);
+	assert_int_equal(v->ioreq_page->req.address, 0x510);
+	stop();
+}
+
+/* The bug: what waited was never said to have ended, and held up interrupts until the next one. */
+static void a_wait_ends_when_memory_comes_where_the_device_was(void **state)
+{
+	static const uint8_t mov[] = { 0x89, 0x02 };
+
+	(void)state;
+	start(0);
+	code(mov, sizeof(mov));
+	assert_int_equal(run(writes_to_a_device), 0);
+	assert_int_equal(domain_map(d, DEVICE_GPA, 4096, HVM_MEM_RAM, ram + 4096), 0);
+	assert_int_equal(run(nothing_happens), 0);
+	assert_int_equal(v->replay.done, 0);
+	assert_int_equal(svm_vcpu(v)->vmcb->rip, 0x1000);
+	stop();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -692,6 +748,8 @@ int main(void)
 		cmocka_unit_test(a_host_that_goes_down_ends_its_domains),
 		cmocka_unit_test(the_hosts_registers_are_back_when_the_guest_has_run),
 		cmocka_unit_test(xcr0_that_the_guest_set_by_itself_is_kept),
+		cmocka_unit_test(an_instruction_that_waits_for_ioemu_is_fetched_once),
+		cmocka_unit_test(a_wait_ends_when_memory_comes_where_the_device_was),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
