@@ -83,10 +83,14 @@ static uint64_t take(struct input *in, unsigned int bytes)
 
 /* -- the machine -------------------------------------------------------------------------- */
 
-static void fuzz_domain_create(void)
+static void fuzz_domain_create(enum hvm_translator translator)
 {
 	struct hvm_domain_config cfg = {
-		.name = "fuzz", .engine = HVM_ENGINE_SOFT, .cpu_model = HVM_CPU_V2, .vcpus = 2
+		.name = "fuzz",
+		.engine = HVM_ENGINE_SOFT,
+		.cpu_model = HVM_CPU_V2,
+		.vcpus = 2,
+		.translator = translator,
 	};
 
 	CHECK(hvm_domain_create(&cfg, &fuzz.d) == 0);
@@ -400,6 +404,9 @@ static void run(struct input *in)
 			if (answer(req, in))
 				break;
 		} else if (e.reason != HVM_EXIT_BUFIOREQ) {
+			/* Verify mode tells that the translator is wrong by a crash. */
+			if (e.reason == HVM_EXIT_CRASH)
+				CHECK(!strstr(hvm_domain_crash_reason(fuzz.d), "translator"));
 			break; /* shutdown, crash */
 		}
 	}
@@ -415,8 +422,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 		make_images();
 	}
 	/* A domain each, so that an input does the same every time and a leak is seen. */
-	fuzz_domain_create();
 	mode = (unsigned int)take(&in, 1);
+	fuzz_domain_create((enum hvm_translator)(mode / MODES % 3));
 	put_processor(mode % MODES, &in);
 	put_memory(mode % MODES, &in);
 	run(&in);

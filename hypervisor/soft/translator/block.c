@@ -346,8 +346,9 @@ void tr_reset(struct soft_tr *g)
 	block_layout(g);
 	g->generation++;
 	g->site = 0;
+	/* The tables are cleared when they are next used. */
 	for (unsigned int n = 0; n < SOFT_TR_JUMPS; n++)
-		tr_clear_jumps(g, n);
+		g->jump_key[n] = ~0u;
 }
 
 void tr_clear_jumps(struct soft_tr *g, unsigned int table)

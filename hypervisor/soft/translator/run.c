@@ -106,7 +106,7 @@ struct soft_tr_block *tr_get(struct soft_vcpu *sv, struct soft_block *b, bool *r
 	*ret_again = false;
 	if (hvm_likely(b->tr && b->tr->page->global == b->global))
 		return b->tr;
-	if (b->runs < SOFT_TR_THRESHOLD) {
+	if (b->runs < SOFT_TR_THRESHOLD && !sv->tr.verify) {
 		b->runs++;
 		return NULL;
 	}
