@@ -90,7 +90,9 @@ ROW(xonly, "mov $0x98, %eax\n mov %eax, %ds")
 ROW(null_ss, "xor %eax, %eax\n mov %eax, %ss")
 ROW(ss_read_only, "mov $0x90, %eax\n mov %eax, %ss")
 ROW(lar, "mov $0x80, %ecx\n lar %ecx, %eax\n mov $0x98, %edx\n lar %edx, %ecx\n mov $0xd0, %edx\n"
-	 "lar %edx, %edx")
+	 "lar %edx, %edx\n"
+	 /* Bits 19:16 are undefined. */
+	 "and $0xf0ff00, %eax\n and $0xf0ff00, %ecx\n and $0xf0ff00, %edx")
 ROW(lsl, "mov $0x80, %ecx\n lsl %ecx, %eax\n mov $0x18, %edx\n lsl %edx, %ecx\n mov $0xd0, %edx\n"
 	 "lsl %edx, %edx\n setz %dl\n movzbl %dl, %edx")
 ROW(verr, "xor %edx, %edx\n mov $0x98, %eax\n verr %ax\n setz %dl\n mov $0x90, %eax\n verw %ax\n"
