@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # ioemu-direct.sh [BUILD] - one hvm-ioemu process and no daemon: Debian's cloud kernel reaches user
-# space with 1, 2 and 4 vcpus, and its poweroff and reboot end the process with that reason.
+# space with 1, 2 and 4 vcpus, interpreted and translated, and its poweroff and reboot end the process
+# with that reason.
 # HVM_BOOT_TIMEOUT: seconds a guest may take (120).
 set -uo pipefail
 . "$(dirname "$0")/lib.sh"
@@ -15,9 +16,9 @@ work=$(mktemp -d)
 pid=
 trap '[ -z "$pid" ] || kill "$pid" 2>/dev/null; rm -rf "$work"' EXIT
 
-# boot VCPUS ACTION - runs a guest that ends itself by ACTION; sets $run, $status and $reason.
+# boot VCPUS ACTION [TRANSLATOR] - runs a guest that ends itself by ACTION; sets $run, $status and $reason.
 boot() {
-	run=$work/$1-$2
+	run=$work/$1-$2-${3:-off}
 	status=0
 	mkdir -m 700 "$run"
 	definition guest "$1" "console=ttyS0 hvm.test=$2" '. + {
@@ -25,7 +26,8 @@ boot() {
 		disks: [], serial: { log_kib: 256 }, display: { type: "none" },
 		on_reboot: "stop", on_crash: "stop" }' |
 		jq --arg hvmloader "$hvmloader" --arg bios "$bios" --arg vgabios "$vgabios" \
-			'.firmware = { hvmloader: $hvmloader, bios: $bios, vgabios: $vgabios }' \
+			--arg translator "${3:-off}" \
+			'.translator = $translator | .firmware = { hvmloader: $hvmloader, bios: $bios, vgabios: $vgabios }' \
 			>"$run/config.json"
 	timeout -k 5 "${HVM_BOOT_TIMEOUT:-120}" "$ioemu" --dir "$run" --ready-fd 3 \
 		3>"$run/ready" >"$run/ioemu.log" 2>&1 &
@@ -52,6 +54,11 @@ report() {
 for vcpus in 1 2 4; do
 	boot "$vcpus" poweroff
 	report "Debian reaches user space with $vcpus vcpus and powers off" poweroff \
+		"hvm-guest: user space reached, cpus=$vcpus"
+done
+for vcpus in 1 2 4; do
+	boot "$vcpus" poweroff on
+	report "the same with $vcpus vcpus and the translator" poweroff \
 		"hvm-guest: user space reached, cpus=$vcpus"
 done
 boot 1 reboot
