@@ -11,28 +11,15 @@
  * back. That a translation holds until the block's end is no more than what the interpreter does,
  * which serves others' requests between blocks. Owns nothing.
  */
-#include "soft/translator/tr.h"
+#include "soft/translator/int.h"
 
 #define GROUP_INSNS 14u	 /* looked ahead */
 #define GROUP_SPAN  1024 /* bytes from the lowest to the highest operand */
 
-static bool group_mem_form(const struct x86_insn *i)
-{
-	switch (i->form) {
-	case X86_FORM_M:
-	case X86_FORM_RM:
-	case X86_FORM_MR:
-	case X86_FORM_MI:
-	case X86_FORM_RMI:
-	case X86_FORM_MRI: return true;
-	}
-	return false;
-}
-
 /* A memory operand that is accessed at its own address. */
 static bool group_accesses(const struct x86_insn *i)
 {
-	return group_mem_form(i) && i->op != X86_OP_LEA && i->op != X86_OP_NOP &&
+	return tr_mem_form(i) && i->op != X86_OP_LEA && i->op != X86_OP_NOP &&
 	       i->op != X86_OP_PREFETCH;
 }
 

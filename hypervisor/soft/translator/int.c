@@ -9,17 +9,17 @@
  * declined; as sources they are copied to T0.
  * Source: Intel SDM Vol 2A, 2B "Instruction Set Reference".
  */
-#include "soft/translator/tr.h"
+#include "soft/translator/int.h"
 
 /* -- operands ------------------------------------------------------------------------------ */
 
-static bool int_high(unsigned int r)
+bool tr_is_high(unsigned int r)
 {
 	return r & X86_REG_HIGH;
 }
 
 /* Register to work on for destination @r; loads it if it lives in memory and is read. */
-static unsigned int int_dst(struct tr *t, unsigned int r, bool read)
+unsigned int tr_dst(struct tr *t, unsigned int r, bool read)
 {
 	unsigned int h = tr_host(r);
 
@@ -30,18 +30,18 @@ static unsigned int int_dst(struct tr *t, unsigned int r, bool read)
 	return TR_T0;
 }
 
-static void int_put(struct tr *t, unsigned int r, unsigned int h)
+void tr_put(struct tr *t, unsigned int r, unsigned int h)
 {
 	if (tr_host(r) == TR_NO_REG)
 		tr_store(t, tr_slot(r), h);
 }
 
 /* Source register @r in a host register; @tmp if it has none. */
-static unsigned int int_src(struct tr *t, unsigned int r, unsigned int tmp)
+unsigned int tr_src(struct tr *t, unsigned int r, unsigned int tmp)
 {
 	unsigned int h;
 
-	if (int_high(r)) {
+	if (tr_is_high(r)) {
 		/* rorx tmp, reg, 8 */
 		tr_byte(t, 0xc4);
 		tr_byte(t, tmp & 8 ? 0x63 : 0xe3);
@@ -58,14 +58,14 @@ static unsigned int int_src(struct tr *t, unsigned int r, unsigned int tmp)
 	return tmp;
 }
 
-static bool int_mem_form(const struct x86_insn *i)
+bool tr_mem_form(const struct x86_insn *i)
 {
 	return i->form == X86_FORM_M || i->form == X86_FORM_RM || i->form == X86_FORM_MR ||
 	       i->form == X86_FORM_MI || i->form == X86_FORM_RMI || i->form == X86_FORM_MRI;
 }
 
 /* Memory operand of the operation's size. */
-static bool int_mem(struct tr *t, const struct x86_insn *i, bool write, struct tr_rm *ret)
+bool tr_operand(struct tr *t, const struct x86_insn *i, bool write, struct tr_rm *ret)
 {
 	ret->mem = true;
 	if (!tr_address(t, i, 1u << i->osize, write, false, &ret->m))
@@ -74,7 +74,7 @@ static bool int_mem(struct tr *t, const struct x86_insn *i, bool write, struct t
 	return true;
 }
 
-static uint32_t int_lock(const struct x86_insn *i)
+uint32_t tr_lock(const struct x86_insn *i)
 {
 	return i->flags & X86_F_LOCK ? TR_LOCK : 0;
 }
@@ -116,22 +116,22 @@ static bool int_alu_mem(struct tr *t, const struct x86_insn *i, unsigned int dig
 	struct tr_rm m;
 	unsigned int r;
 
-	if (i->form == X86_FORM_RM && int_high(i->dst))
+	if (i->form == X86_FORM_RM && tr_is_high(i->dst))
 		return false;
-	if (!int_mem(t, i, write, &m))
+	if (!tr_operand(t, i, write, &m))
 		return false;
 	switch (i->form) {
 	case X86_FORM_RM:
-		r = int_dst(t, i->dst, true);
+		r = tr_dst(t, i->dst, true);
 		tr_op_rm(t, tr_sized(digit * 8 + 2, i->osize), r, &m, 0);
 		if (i->op != X86_OP_CMP)
-			int_put(t, i->dst, r);
+			tr_put(t, i->dst, r);
 		break;
 	case X86_FORM_MR:
-		r = int_src(t, i->src, TR_T0);
-		tr_op_rm(t, tr_sized(digit * 8, i->osize) | int_lock(i), r, &m, 0);
+		r = tr_src(t, i->src, TR_T0);
+		tr_op_rm(t, tr_sized(digit * 8, i->osize) | tr_lock(i), r, &m, 0);
 		break;
-	default: int_op_imm(t, 0x80 | int_lock(i), digit, i->osize, &m, i->imm); break;
+	default: int_op_imm(t, 0x80 | tr_lock(i), digit, i->osize, &m, i->imm); break;
 	}
 	tr_flags_done(t);
 	return true;
@@ -140,12 +140,12 @@ static bool int_alu_mem(struct tr *t, const struct x86_insn *i, unsigned int dig
 /* Registers that can be encoded next to AH, CH, DH, BH: without REX. */
 static bool int_low(unsigned int r)
 {
-	return int_high(r) || r < 4;
+	return tr_is_high(r) || r < 4;
 }
 
 static unsigned int int_low_code(unsigned int r)
 {
-	return int_high(r) ? 4 | (r & 3) : r;
+	return tr_is_high(r) ? 4 | (r & 3) : r;
 }
 
 /* AH, CH, DH or BH as destination. @op: the form with a register as source; @op_imm with a
@@ -173,31 +173,31 @@ static bool int_alu(struct tr *t, const struct x86_insn *i)
 	bool cmp = i->op == X86_OP_CMP;
 	struct tr_rm rm;
 
-	if (int_mem_form(i))
+	if (tr_mem_form(i))
 		return int_alu_mem(t, i, digit);
-	if (int_high(i->dst))
+	if (tr_is_high(i->dst))
 		return int_to_high(t, i, digit * 8, 0x80, digit);
 	tr_need_flags(t);
 	if (cmp && i->form == X86_FORM_RI) {
 		rm = tr_guest(i->dst);
 		int_op_imm(t, 0x80, digit, i->osize, &rm, i->imm);
 	} else if (i->form == X86_FORM_RI) {
-		d = int_dst(t, i->dst, true);
+		d = tr_dst(t, i->dst, true);
 		rm = tr_reg(d);
 		int_op_imm(t, 0x80, digit, i->osize, &rm, i->imm);
-		int_put(t, i->dst, d);
-	} else if (int_high(i->src)) {
-		s = int_src(t, i->src, TR_T1);
-		d = int_dst(t, i->dst, true);
+		tr_put(t, i->dst, d);
+	} else if (tr_is_high(i->src)) {
+		s = tr_src(t, i->src, TR_T1);
+		d = tr_dst(t, i->dst, true);
 		tr_op_rr(t, tr_sized(digit * 8, i->osize), s, d);
 		if (!cmp)
-			int_put(t, i->dst, d);
+			tr_put(t, i->dst, d);
 	} else {
-		d = int_dst(t, i->dst, true);
+		d = tr_dst(t, i->dst, true);
 		rm = tr_guest(i->src);
 		tr_op_rm(t, tr_sized(digit * 8 + 2, i->osize), d, &rm, 0);
 		if (!cmp)
-			int_put(t, i->dst, d);
+			tr_put(t, i->dst, d);
 	}
 	tr_flags_done(t);
 	return true;
@@ -208,18 +208,18 @@ static bool int_test(struct tr *t, const struct x86_insn *i)
 	struct tr_rm rm;
 	unsigned int s;
 
-	if (int_mem_form(i)) {
-		if (!int_mem(t, i, false, &rm))
+	if (tr_mem_form(i)) {
+		if (!tr_operand(t, i, false, &rm))
 			return false;
-	} else if (int_high(i->dst)) {
-		rm = tr_reg(int_src(t, i->dst, TR_T1));
+	} else if (tr_is_high(i->dst)) {
+		rm = tr_reg(tr_src(t, i->dst, TR_T1));
 	} else {
 		rm = tr_guest(i->dst);
 	}
 	if (i->form == X86_FORM_RI || i->form == X86_FORM_MI) {
 		int_op_imm(t, 0xf6, 0, i->osize, &rm, i->imm);
 	} else {
-		s = int_src(t, i->src, TR_T0);
+		s = tr_src(t, i->src, TR_T0);
 		tr_op_rm(t, tr_sized(0x84, i->osize), s, &rm, 0);
 	}
 	tr_flags_done(t);
@@ -240,7 +240,7 @@ static void int_mov_imm(struct tr *t, const struct x86_insn *i)
 		int_op_imm(t, 0xc6, 0, 3, &rm, (int64_t)v);
 	} else {
 		tr_mov_imm(t, h == TR_NO_REG ? TR_T0 : h, v);
-		int_put(t, i->dst, TR_T0);
+		tr_put(t, i->dst, TR_T0);
 	}
 }
 
@@ -251,39 +251,39 @@ static bool int_mov(struct tr *t, const struct x86_insn *i)
 
 	switch (i->form) {
 	case X86_FORM_RI:
-		if (int_high(i->dst))
+		if (tr_is_high(i->dst))
 			return int_to_high(t, i, 0x88, 0xc6, 0);
 		int_mov_imm(t, i);
 		return true;
 	case X86_FORM_RR:
-		if (int_high(i->dst))
+		if (tr_is_high(i->dst))
 			return int_to_high(t, i, 0x88, 0xc6, 0);
 		if (i->osize < 2 && tr_host(i->dst) == TR_NO_REG) {
 			m = tr_guest(i->dst);
-			r = int_src(t, i->src, TR_T0);
+			r = tr_src(t, i->src, TR_T0);
 			tr_op_rm(t, tr_sized(0x88, i->osize), r, &m, 0);
 			return true;
 		}
-		r = int_dst(t, i->dst, false);
-		m = int_high(i->src) ? tr_reg(int_src(t, i->src, TR_T0)) : tr_guest(i->src);
+		r = tr_dst(t, i->dst, false);
+		m = tr_is_high(i->src) ? tr_reg(tr_src(t, i->src, TR_T0)) : tr_guest(i->src);
 		tr_op_rm(t, tr_sized(0x8a, i->osize), r, &m, 0);
-		int_put(t, i->dst, r);
+		tr_put(t, i->dst, r);
 		return true;
 	case X86_FORM_RM:
-		if (int_high(i->dst) || !int_mem(t, i, false, &m))
+		if (tr_is_high(i->dst) || !tr_operand(t, i, false, &m))
 			return false;
-		r = int_dst(t, i->dst, i->osize < 2);
+		r = tr_dst(t, i->dst, i->osize < 2);
 		tr_op_rm(t, tr_sized(0x8a, i->osize), r, &m, 0);
-		int_put(t, i->dst, r);
+		tr_put(t, i->dst, r);
 		return true;
 	case X86_FORM_MR:
-		if (!int_mem(t, i, true, &m))
+		if (!tr_operand(t, i, true, &m))
 			return false;
-		r = int_src(t, i->src, TR_T0);
+		r = tr_src(t, i->src, TR_T0);
 		tr_op_rm(t, tr_sized(0x88, i->osize), r, &m, 0);
 		return true;
 	case X86_FORM_MI:
-		if (!int_mem(t, i, true, &m))
+		if (!tr_operand(t, i, true, &m))
 			return false;
 		int_op_imm(t, 0xc6, 0, i->osize, &m, i->imm);
 		return true;
@@ -313,15 +313,15 @@ static bool int_extend(struct tr *t, const struct x86_insn *i)
 	if (i->osize < 2)
 		return false;
 	op = rows[n].code | (i->osize == 3 ? TR_W : 0);
-	if (int_mem_form(i)) {
+	if (tr_mem_form(i)) {
 		if (!tr_address(t, i, rows[n].bytes, false, false, &m.m))
 			return false;
 	} else {
-		m = int_high(i->src) ? tr_reg(int_src(t, i->src, TR_T0)) : tr_guest(i->src);
+		m = tr_is_high(i->src) ? tr_reg(tr_src(t, i->src, TR_T0)) : tr_guest(i->src);
 	}
-	r = int_dst(t, i->dst, false);
+	r = tr_dst(t, i->dst, false);
 	tr_op_rm(t, op, r, &m, 0);
-	int_put(t, i->dst, r);
+	tr_put(t, i->dst, r);
 	return true;
 }
 
@@ -340,16 +340,16 @@ static bool int_lea(struct tr *t, const struct x86_insn *i)
 		tr_load(t, TR_T1, TR_FIELD(tr.page_ip));
 		base = TR_T1;
 	} else if (i->base < 16) {
-		base = int_src(t, i->base, TR_T1);
+		base = tr_src(t, i->base, TR_T1);
 	}
 	if (i->index < 16)
-		index = int_src(t, i->index, TR_T0);
-	r = int_dst(t, i->dst, false);
+		index = tr_src(t, i->index, TR_T0);
+	r = tr_dst(t, i->dst, false);
 	if (i->asize == 2)
 		tr_byte(t, 0x67);
 	tr_op_mem(t, i->osize == 3 ? TR_W | 0x8d : 0x8d, r,
 		  (struct tr_mem){ (uint8_t)base, (uint8_t)index, i->scale, (int32_t)disp });
-	int_put(t, i->dst, r);
+	tr_put(t, i->dst, r);
 	return true;
 }
 
@@ -367,166 +367,17 @@ static bool int_unary(struct tr *t, const struct x86_insn *i)
 	unsigned int r;
 
 	if (i->form == X86_FORM_M) {
-		if (!int_mem(t, i, true, &m))
+		if (!tr_operand(t, i, true, &m))
 			return false;
-		tr_op_rm(t, op | int_lock(i), digit, &m, 0);
+		tr_op_rm(t, op | tr_lock(i), digit, &m, 0);
 	} else {
-		if (int_high(i->dst))
+		if (tr_is_high(i->dst))
 			return false;
 		tr_need_flags(t);
-		r = int_dst(t, i->dst, true);
+		r = tr_dst(t, i->dst, true);
 		tr_op_rr(t, op, digit, r);
-		int_put(t, i->dst, r);
+		tr_put(t, i->dst, r);
 	}
-	tr_flags_done(t);
-	return true;
-}
-
-static bool int_mul(struct tr *t, const struct x86_insn *i)
-{
-	uint32_t op = tr_sized(0xf6, i->osize) & ~TR_REG8;
-	unsigned int digit = i->op == X86_OP_MUL ? 4 : 5, r;
-	struct tr_rm m;
-
-	if (int_mem_form(i)) {
-		if (!int_mem(t, i, false, &m))
-			return false;
-	} else {
-		if (int_high(i->src) || int_high(i->dst))
-			return false;
-		tr_need_flags(t);
-		m = tr_guest(i->form == X86_FORM_R ? i->dst : i->src);
-	}
-	switch (i->form) {
-	case X86_FORM_R:
-	case X86_FORM_M: tr_op_rm(t, op, digit, &m, 0); break;
-	case X86_FORM_RR:
-	case X86_FORM_RM:
-		r = int_dst(t, i->dst, true);
-		tr_op_rm(t, tr_sized(TR_0F | 0xae, i->osize), r, &m, 0);
-		int_put(t, i->dst, r);
-		break;
-	default:
-		r = int_dst(t, i->dst, i->osize == 1);
-		op = i->osize == 1 ? TR_P66 | 0x69 : i->osize == 3 ? TR_W | 0x69 : 0x69;
-		tr_op_rm(t, op, r, &m, i->osize == 1 ? 2 : 4);
-		tr_imm(t, i->osize, i->imm);
-		int_put(t, i->dst, r);
-		break;
-	}
-	tr_flags_done(t);
-	return true;
-}
-
-/*
- * Only where it is plain that the quotient fits: unsigned with the upper half below the divisor;
- * signed with a sign-extended accumulator and a divisor other than 0 and -1.
- */
-static bool int_div(struct tr *t, const struct x86_insn *i)
-{
-	bool sign = i->op == X86_OP_IDIV, wide = i->osize == 3;
-	uint32_t w = wide ? TR_W : 0;
-	struct tr_rm m;
-
-	if (i->osize < 2)
-		return false;
-	if (i->form == X86_FORM_M) {
-		m.mem = true;
-		if (!tr_address(t, i, 1u << i->osize, false, false, &m.m))
-			return false;
-		/* Once: another vcpu may write it. */
-		tr_op_rm(t, w | 0x8b, TR_T2, &m, 0);
-	} else {
-		tr_clobber(t);
-		m = tr_guest(i->dst);
-		tr_op_rm(t, w | 0x8b, TR_T2, &m, 0);
-	}
-	if (sign) {
-		const struct tr_rm t0 = tr_reg(TR_T0);
-
-		tr_op_rr(t, w | 0x89, X86_RAX, TR_T0);
-		tr_op_rm(t, w | 0xc1, 7, &t0, 1); /* sar */
-		tr_byte(t, wide ? 63 : 31);
-		tr_op_rr(t, w | 0x39, X86_RDX, TR_T0);
-		tr_to_cold(t, 5);
-		tr_op_mem(t, w | 0x8d, TR_T0, tr_based(TR_T2, 1));
-		tr_op_rm(t, w | 0x83, 7, &t0, 1);
-		tr_byte(t, 1);
-		tr_to_cold(t, 6);
-	} else {
-		tr_op_rr(t, w | 0x39, TR_T2, X86_RDX); /* cmp rdx, t2 */
-		tr_to_cold(t, 3);
-	}
-	tr_need_flags(t);
-	tr_op_rr(t, w | 0xf7, sign ? 7 : 6, TR_T2);
-	tr_flags_done(t);
-	return true;
-}
-
-/* -- shifts -------------------------------------------------------------------------------- */
-
-static unsigned int shift_digit(unsigned int op)
-{
-	switch (op) {
-	case X86_OP_ROL: return 0;
-	case X86_OP_ROR: return 1;
-	case X86_OP_RCL: return 2;
-	case X86_OP_RCR: return 3;
-	case X86_OP_SHL: return 4;
-	case X86_OP_SHR: return 5;
-	}
-	return 7;
-}
-
-static bool int_shift(struct tr *t, const struct x86_insn *i)
-{
-	bool by_imm = i->form == X86_FORM_RI || i->form == X86_FORM_MI;
-	uint32_t op = tr_sized(by_imm ? 0xc0 : 0xd2, i->osize) & ~TR_REG8;
-	unsigned int digit = shift_digit(i->op), r = 0;
-	struct tr_rm m;
-
-	if (int_mem_form(i)) {
-		if (!int_mem(t, i, true, &m))
-			return false;
-	} else {
-		if (int_high(i->dst))
-			return false;
-		tr_need_flags(t);
-		r = int_dst(t, i->dst, true);
-		m = tr_reg(r);
-	}
-	tr_op_rm(t, op, digit, &m, by_imm);
-	if (by_imm)
-		tr_byte(t, (uint8_t)i->imm);
-	if (!m.mem)
-		int_put(t, i->dst, r);
-	tr_flags_done(t);
-	return true;
-}
-
-static bool int_shift2(struct tr *t, const struct x86_insn *i)
-{
-	bool by_imm = i->form == X86_FORM_RRI || i->form == X86_FORM_MRI;
-	uint32_t op = TR_0F | (i->op == X86_OP_SHLD ? 0xa4 : 0xac) | !by_imm;
-	unsigned int r = 0, s;
-	struct tr_rm m;
-
-	op |= i->osize == 1 ? TR_P66 : i->osize == 3 ? TR_W : 0;
-	if (int_mem_form(i)) {
-		if (!int_mem(t, i, true, &m))
-			return false;
-		s = int_src(t, i->src, TR_T0);
-	} else {
-		tr_need_flags(t);
-		s = int_src(t, i->src, TR_T1);
-		r = int_dst(t, i->dst, true);
-		m = tr_reg(r);
-	}
-	tr_op_rm(t, op, s, &m, by_imm);
-	if (by_imm)
-		tr_byte(t, (uint8_t)i->imm);
-	if (!m.mem)
-		int_put(t, i->dst, r);
 	tr_flags_done(t);
 	return true;
 }
@@ -540,7 +391,7 @@ static bool int_xchg(struct tr *t, const struct x86_insn *i)
 	struct tr_rm m;
 	unsigned int r;
 
-	if (int_high(i->src) || (i->form == X86_FORM_RR && int_high(i->dst)))
+	if (tr_is_high(i->src) || (i->form == X86_FORM_RR && tr_is_high(i->dst)))
 		return false;
 	if (i->form == X86_FORM_RR) {
 		if (cmpxchg || xadd || tr_host(i->dst) == TR_NO_REG || tr_host(i->src) == TR_NO_REG)
@@ -548,69 +399,13 @@ static bool int_xchg(struct tr *t, const struct x86_insn *i)
 		tr_op_rr(t, tr_sized(op, i->osize), tr_host(i->src), tr_host(i->dst));
 		return true;
 	}
-	if (!int_mem(t, i, true, &m))
+	if (!tr_operand(t, i, true, &m))
 		return false;
-	r = int_src(t, i->src, TR_T0);
+	r = tr_src(t, i->src, TR_T0);
 	/* XCHG locks by itself. */
-	tr_op_rm(t, tr_sized(op, i->osize) | (cmpxchg || xadd ? int_lock(i) : 0), r, &m, 0);
+	tr_op_rm(t, tr_sized(op, i->osize) | (cmpxchg || xadd ? tr_lock(i) : 0), r, &m, 0);
 	if (!cmpxchg)
-		int_put(t, i->src, r);
-	tr_flags_done(t);
-	return true;
-}
-
-/* -- bits ---------------------------------------------------------------------------------- */
-
-static bool int_bt(struct tr *t, const struct x86_insn *i)
-{
-	unsigned int k = i->op - X86_OP_BT, r = 0;
-	uint32_t w = i->osize == 1 ? TR_P66 : i->osize == 3 ? TR_W : 0;
-	struct tr_rm m;
-
-	if (i->form == X86_FORM_MR)
-		return false;
-	if (i->form == X86_FORM_MI) {
-		if (!int_mem(t, i, i->op != X86_OP_BT, &m))
-			return false;
-		w |= int_lock(i);
-	} else {
-		tr_need_flags(t);
-		r = int_dst(t, i->dst, true);
-		m = tr_reg(r);
-	}
-	if (i->form == X86_FORM_RR) {
-		tr_op_rm(t, w | TR_0F | (0xa3 + 8 * k), int_src(t, i->src, TR_T1), &m, 0);
-	} else {
-		tr_op_rm(t, w | TR_0F | 0xba, 4 + k, &m, 1);
-		tr_byte(t, (uint8_t)i->imm);
-	}
-	if (!m.mem && i->op != X86_OP_BT)
-		int_put(t, i->dst, r);
-	tr_flags_done(t);
-	return true;
-}
-
-/* BSF, BSR, POPCNT, CMOVcc: reg, r/m. */
-static bool int_reg_rm(struct tr *t, const struct x86_insn *i)
-{
-	uint32_t op = i->op == X86_OP_BSF      ? TR_0F | 0xbc
-		      : i->op == X86_OP_BSR    ? TR_0F | 0xbd
-		      : i->op == X86_OP_POPCNT ? TR_F3 | TR_0F | 0xb8
-					       : TR_0F | 0x40 | i->cc;
-	struct tr_rm m;
-	unsigned int r;
-
-	op |= i->osize == 1 ? TR_P66 : i->osize == 3 ? TR_W : 0;
-	if (i->form == X86_FORM_RM) {
-		if (!int_mem(t, i, false, &m))
-			return false;
-	} else {
-		tr_need_flags(t);
-		m = tr_guest(i->src);
-	}
-	r = int_dst(t, i->dst, true);
-	tr_op_rm(t, op, r, &m, 0);
-	int_put(t, i->dst, r);
+		tr_put(t, i->src, r);
 	tr_flags_done(t);
 	return true;
 }
@@ -623,7 +418,7 @@ static bool int_setcc(struct tr *t, const struct x86_insn *i)
 		if (!tr_address(t, i, 1, true, false, &m.m))
 			return false;
 	} else {
-		if (int_high(i->dst))
+		if (tr_is_high(i->dst))
 			return false;
 		m = tr_guest(i->dst);
 	}
@@ -638,12 +433,12 @@ static bool int_bswap(struct tr *t, const struct x86_insn *i)
 
 	if (i->osize < 2)
 		return false;
-	r = int_dst(t, i->dst, true);
+	r = tr_dst(t, i->dst, true);
 	if (i->osize == 3 || r >= 8)
 		tr_byte(t, (i->osize == 3 ? 0x48 : 0x40) | r >> 3);
 	tr_byte(t, 0x0f);
 	tr_byte(t, 0xc8 | (r & 7));
-	int_put(t, i->dst, r);
+	tr_put(t, i->dst, r);
 	return true;
 }
 
@@ -688,9 +483,9 @@ static bool int_movnti(struct tr *t, const struct x86_insn *i)
 {
 	struct tr_rm m;
 
-	if (!int_mem(t, i, true, &m))
+	if (!tr_operand(t, i, true, &m))
 		return false;
-	tr_op_rm(t, (i->osize == 3 ? TR_W : 0) | TR_0F | 0xc3, int_src(t, i->src, TR_T0), &m, 0);
+	tr_op_rm(t, (i->osize == 3 ? TR_W : 0) | TR_0F | 0xc3, tr_src(t, i->src, TR_T0), &m, 0);
 	return true;
 }
 
@@ -702,13 +497,13 @@ static const tr_template int_templates[X86_OP_COUNT] = {
 	T(MOV, int_mov), T(MOVZX8, int_extend), T(MOVZX16, int_extend), T(MOVSX8, int_extend),
 	T(MOVSX16, int_extend), T(MOVSXD, int_extend), T(LEA, int_lea),
 	T(INC, int_unary), T(DEC, int_unary), T(NOT, int_unary), T(NEG, int_unary),
-	T(MUL, int_mul), T(IMUL, int_mul), T(IMUL3, int_mul), T(DIV, int_div), T(IDIV, int_div),
-	T(ROL, int_shift), T(ROR, int_shift), T(RCL, int_shift), T(RCR, int_shift),
-	T(SHL, int_shift), T(SHR, int_shift), T(SAR, int_shift),
-	T(SHLD, int_shift2), T(SHRD, int_shift2),
+	T(MUL, tr_int_mul), T(IMUL, tr_int_mul), T(IMUL3, tr_int_mul), T(DIV, tr_int_div), T(IDIV, tr_int_div),
+	T(ROL, tr_int_shift), T(ROR, tr_int_shift), T(RCL, tr_int_shift), T(RCR, tr_int_shift),
+	T(SHL, tr_int_shift), T(SHR, tr_int_shift), T(SAR, tr_int_shift),
+	T(SHLD, tr_int_shift2), T(SHRD, tr_int_shift2),
 	T(XCHG, int_xchg), T(XADD, int_xchg), T(CMPXCHG, int_xchg),
-	T(BT, int_bt), T(BTS, int_bt), T(BTR, int_bt), T(BTC, int_bt),
-	T(BSF, int_reg_rm), T(BSR, int_reg_rm), T(POPCNT, int_reg_rm), T(CMOVCC, int_reg_rm),
+	T(BT, tr_int_bt), T(BTS, tr_int_bt), T(BTR, tr_int_bt), T(BTC, tr_int_bt),
+	T(BSF, tr_int_reg_rm), T(BSR, tr_int_reg_rm), T(POPCNT, tr_int_reg_rm), T(CMOVCC, tr_int_reg_rm),
 	T(SETCC, int_setcc), T(BSWAP, int_bswap), T(MOVNTI, int_movnti),
 	T(CBW, int_plain), T(CWD, int_plain), T(NOP, int_plain), T(PREFETCH, int_plain),
 	T(LFENCE, int_plain), T(SFENCE, int_plain), T(MFENCE, int_plain), T(PAUSE, int_plain),
