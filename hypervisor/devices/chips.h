@@ -39,11 +39,19 @@ struct vlapic_hw {
 };
 /* vlapic_hw_usable - the guest reaches its LAPIC in memory. */
 bool vlapic_hw_usable(struct vcpu *v);
-/* vlapic_hw_fill - all registers that the guest may read there; after the LAPIC was changed here. */
+/* vlapic_hw_fill - all registers that the guest may read there; after the LAPIC was changed here.
+ */
 void vlapic_hw_fill(struct vcpu *v, uint8_t *page);
 /* vlapic_hw_lend, vlapic_hw_take_back - before each entry, after each exit. */
 void vlapic_hw_lend(struct vcpu *v, uint8_t *page, struct vlapic_hw *ret);
 void vlapic_hw_take_back(struct vcpu *v, uint8_t *page);
+/*
+ * The same for most entries and exits: vlapic_hw_is_idle: nothing is requested or in service. Lend
+ * so if the page says the same, take back so if it does after the exit.
+ */
+bool vlapic_hw_is_idle(const struct vcpu *v);
+void vlapic_hw_lend_idle(const struct vcpu *v, uint8_t *page);
+void vlapic_hw_take_back_idle(struct vcpu *v, uint8_t *page);
 /* vlapic_hw_written - the guest has written the register at @offset of the page. Taken back. */
 void vlapic_hw_written(struct vcpu *v, uint8_t *page, unsigned int offset);
 /* vlapic_hw_eoi - it has ended @vector, one of eoi_exit. */

@@ -99,6 +99,30 @@ void vlapic_hw_take_back(struct vcpu *v, uint8_t *page)
 	}
 }
 
+bool vlapic_hw_is_idle(const struct vcpu *v)
+{
+	const struct vlapic *a = v->vlapic;
+	uint32_t any = 0;
+
+	for (unsigned int i = 0; i < 8; i++)
+		any |= vlapic_get(&a->irr[i]) | vlapic_get(&a->isr[i]);
+	return !any;
+}
+
+void vlapic_hw_lend_idle(const struct vcpu *v, uint8_t *page)
+{
+	vlapic_set(vlapic_hw_at(page, PAGE_TPR), vlapic_get(&v->vlapic->tpr));
+}
+
+void vlapic_hw_take_back_idle(struct vcpu *v, uint8_t *page)
+{
+	struct vlapic *a = v->vlapic;
+
+	vlapic_set(&a->tpr, vlapic_get(vlapic_hw_at(page, PAGE_TPR)) & 0xff);
+	for (unsigned int i = 0; i < 8; i++)
+		vlapic_set(&a->isr[i], 0);
+}
+
 /* -- what the processor leaves to us ----------------------------------------------------------- */
 
 void vlapic_hw_written(struct vcpu *v, uint8_t *page, unsigned int offset)

@@ -162,6 +162,7 @@ struct vmx_vcpu {
 	bool pml_on;	  /* the processor logs what the guest writes */
 	bool apic_on;	  /* the processor keeps the LAPIC while the guest runs */
 	bool apic_filled; /* and its page holds what the LAPIC does */
+	bool apic_idle;	  /* the page has no interrupt requested or in service */
 	bool ready;	  /* CPUID was asked what CR4 may hold */
 	uint64_t cr4_allowed;
 	struct npt_cache ept_cache;

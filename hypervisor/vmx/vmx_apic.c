@@ -43,11 +43,15 @@ static void vmx_apic_lend(struct vmx_vcpu *vv)
 	if (!vv->apic_filled)
 		vlapic_hw_fill(vv->vcpu, vv->virtual_apic);
 	vv->apic_filled = true;
+	vmx_write(vv, VMX_TPR_THRESHOLD, 0);
+	if (hvm_likely(vv->apic_idle && vlapic_hw_is_idle(vv->vcpu))) {
+		vlapic_hw_lend_idle(vv->vcpu, vv->virtual_apic);
+		return;
+	}
 	vlapic_hw_lend(vv->vcpu, vv->virtual_apic, &hw);
 	vmx_write(vv, VMX_GUEST_INTR_STATUS, (uint64_t)hw.in_service << 8 | hw.requested);
 	for (unsigned int n = 0; n < HVM_ARRAY_SIZE(hw.eoi_exit); n++)
 		vmx_write(vv, VMX_EOI_EXIT0 + n, hw.eoi_exit[n]);
-	vmx_write(vv, VMX_TPR_THRESHOLD, 0);
 }
 
 /* CR8 is the guest's own, without exits, unless an interrupt waits for it to be lowered. */
@@ -75,7 +79,11 @@ void vmx_collect_apic(struct vmx_vcpu *vv)
 {
 	uint64_t tpr = vv->virtual_apic[VMX_TPR_OFFSET] >> 4;
 
-	if (vv->apic_on)
+	/* The highest vectors of the page: none requested, none in service. */
+	vv->apic_idle = vv->apic_on && !(uint16_t)vmx_read(vv, VMX_GUEST_INTR_STATUS);
+	if (hvm_likely(vv->apic_idle))
+		vlapic_hw_take_back_idle(vv->vcpu, vv->virtual_apic);
+	else if (vv->apic_on)
 		vlapic_hw_take_back(vv->vcpu, vv->virtual_apic);
 	else if (tpr != vlapic_cr8_read(vv->vcpu))
 		vlapic_cr8_write(vv->vcpu, tpr);
