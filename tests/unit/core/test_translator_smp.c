@@ -5,7 +5,7 @@
  */
 int test_soft_smp_main(void);
 #define main test_soft_smp_main
-#include "test_soft_smp.c"
+#include "test_soft_smp.c" /* NOLINT(bugprone-suspicious-include) */
 #undef main
 
 int main(void)

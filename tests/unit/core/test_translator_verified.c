@@ -5,7 +5,7 @@
  */
 int test_soft_main(void);
 #define main test_soft_main
-#include "test_soft.c"
+#include "test_soft.c" /* NOLINT(bugprone-suspicious-include) */
 #undef main
 
 int main(void)
