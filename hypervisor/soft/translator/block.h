@@ -22,4 +22,11 @@ struct soft_tr_block *tr_get(struct soft_vcpu *sv, struct soft_block *b, bool *r
 /* Run @b, which was found for cpu.ip just now. Returns TR_EXIT_* or what a handler returned. */
 int tr_enter_block(struct soft_vcpu *sv, struct soft_block *b);
 
+/*
+ * An indirect branch led out of translated code to an address that is not canonical: it has to
+ * fault, as if it had not been executed. tr_redo_branch() executes it by its handler; *ret: it.
+ */
+bool tr_went_astray(const struct soft_vcpu *sv);
+int tr_redo_branch(struct soft_vcpu *sv, const struct x86_insn **ret);
+
 #endif

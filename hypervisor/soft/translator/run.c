@@ -174,35 +174,40 @@ static void tr_check_jumps(struct soft_vcpu *sv)
 
 /* -- running ------------------------------------------------------------------------------- */
 
-/*
- * An indirect branch came to an address that is not canonical: it has to fault, as if it had not
- * been executed. Only RET has changed anything.
- */
-static int tr_redo_branch(struct soft_vcpu *sv, struct hvm_exit *ret)
+bool tr_went_astray(const struct soft_vcpu *sv)
+{
+	return !x86_is_canonical(sv->cpu.x86_ip) && !(sv->tr.site & TR_SITE_DIRECT);
+}
+
+int tr_redo_branch(struct soft_vcpu *sv, const struct x86_insn **ret)
 {
 	struct x86_cpu *c = &sv->cpu;
 	struct soft_block *b = (struct soft_block *)(void *)(sv->blocks.arena + sv->tr.from_block);
 	const struct x86_insn *i = &b->slot[b->count - 1].insn;
 
+	/* Only RET has changed anything. */
 	if (i->op == X86_OP_RET)
 		c->gpr[X86_RSP] -= 8;
 	else if (i->op == X86_OP_RET_IMM)
 		c->gpr[X86_RSP] -= 8 + (uint16_t)i->imm;
 	c->x86_ip = sv->tr.page_ip + (b->gpa & ~HVM_PAGE_MASK);
-	return soft_digest(sv, i, i->exec(c, i), ret);
+	*ret = i;
+	return i->exec(c, i);
 }
 
 static int tr_digest(struct soft_vcpu *sv, int r, struct hvm_exit *ret)
 {
 	struct soft_tr *g = &sv->tr;
+	const struct x86_insn *i;
 
 	if (hvm_likely(r == (int)TR_EXIT_GO)) {
 		g->site_ip = sv->cpu.x86_ip;
 		g->site_key = sv->key;
-		if (hvm_likely(x86_is_canonical(sv->cpu.x86_ip)) || g->site & TR_SITE_DIRECT)
+		if (hvm_likely(!tr_went_astray(sv)))
 			return SOFT_GO_ON;
 		g->site = 0;
-		return tr_redo_branch(sv, ret);
+		r = tr_redo_branch(sv, &i);
+		return soft_digest(sv, i, r, ret);
 	}
 	g->site = 0;
 	if (r == (int)TR_EXIT_INTERP) {

@@ -170,13 +170,18 @@ static void verify_restart(struct soft_vcpu *sv)
 
 static int verify_translated(struct soft_vcpu *sv, struct soft_block *b)
 {
+	const struct x86_insn *i;
 	int r = tr_enter_block(sv, b);
 
 	if (r == (int)TR_EXIT_INTERP)
 		return r;
-	if (r == (int)TR_EXIT_GO)
-		return X86_BRANCH;
-	return verify_settle(&sv->cpu, (const struct x86_insn *)(uintptr_t)sv->tr.insn, r);
+	i = (const struct x86_insn *)(uintptr_t)sv->tr.insn;
+	if (r == (int)TR_EXIT_GO) {
+		if (!tr_went_astray(sv))
+			return X86_BRANCH;
+		r = tr_redo_branch(sv, &i);
+	}
+	return verify_settle(&sv->cpu, i, r);
 }
 
 /* -- comparison ---------------------------------------------------------------------------- */

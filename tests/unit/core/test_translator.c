@@ -13,7 +13,6 @@
 
 #include "lib/lib_ops.h"
 #include "soft/translator/block.h"
-#include "x86/exec_int.h"
 
 #define CASES_DEFAULT	300000ull
 #define SEED_DEFAULT	0x9e3779b97f4a7c15ull
@@ -280,6 +279,7 @@ static bool has_left_early(uint64_t ip)
 
 static void run_translated(struct outcome *o)
 {
+	const struct x86_insn *i;
 	struct soft_block *b;
 	int r;
 
@@ -303,9 +303,9 @@ static void run_translated(struct outcome *o)
 		run_interpreter(o);
 		return;
 	}
-	/* As soft_tr_run() would find out. */
-	if (r == (int)TR_EXIT_GO && !x86_is_canonical(t.sv->cpu.x86_ip)) {
-		*o = t.interp;
+	if (r == (int)TR_EXIT_GO && tr_went_astray(t.sv)) {
+		r = tr_redo_branch(t.sv, &i);
+		get_outcome(o, r, i);
 		return;
 	}
 	if (r == (int)TR_EXIT_GO && has_left_early(t.sv->cpu.x86_ip)) {
