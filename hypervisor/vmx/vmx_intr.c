@@ -238,7 +238,11 @@ int vmx_exit_exception(struct vmx_vcpu *vv, struct hvm_exit *ret)
 		return VMX_RESUME;
 	if (e & VMX_EVENT_UNBLOCK_NMI)
 		vmx_reblock_nmi(vv);
-	if (VMX_EVENT_VECTOR(e) == X86_DB)
+	if (VMX_EVENT_TYPE(e) == VMX_EVENT_PRIV_SOFT) {
+		/* INT1: a trap that leaves DR6 alone; its return address is behind it. */
+		vmx_set_event(vv, VMX_EVENT_PRIV_SOFT, X86_DB);
+		vv->event_insn_len = (uint32_t)vmx_read(vv, VMX_EXIT_INSN_LEN);
+	} else if (VMX_EVENT_VECTOR(e) == X86_DB)
 		vmx_debug_exception(vv);
 	else
 		vmx_inject_exception(vv, VMX_EVENT_VECTOR(e), 0);
