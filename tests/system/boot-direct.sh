@@ -58,6 +58,17 @@ for vcpus in 1 2 4; do
 	fi
 done
 
+title="Debian reaches user space and powers off with the translator"
+if api POST /v1/domains "$(definition translated 2 "console=ttyS0 hvm.test=poweroff" \
+	'.translator = "on"')" | jq -e '.translator == "on"' >/dev/null &&
+	api POST /v1/domains/translated/start >/dev/null &&
+	wait_console translated "hvm-guest: user space reached, cpus=2" 120 &&
+	wait_state translated stopped 60; then
+	ok "$title"
+else
+	failed "$title" translated
+fi
+
 title="reboot inside the guest starts it again"
 if api POST /v1/domains "$(definition again 1 "console=ttyS0 hvm.test=reboot")" >/dev/null &&
 	api POST /v1/domains/again/start >/dev/null; then
