@@ -99,15 +99,19 @@ static void soft_code_drop(struct soft_domain *sd, struct soft_vcpu *self,
 
 	hvm_os_spin_lock(&sd->code_lock);
 	drop.granules = bits;
-	if (mask && !(__atomic_and_fetch(mask, ~bits, __ATOMIC_SEQ_CST)))
-		__atomic_fetch_and(p2m_range_flags(r, gpa), (uint8_t)~P2M_PAGE_CODE,
-				   __ATOMIC_SEQ_CST);
+	/*
+	 * First: whoever finds the marks gone and writes without a word knows of this request by
+	 * then, so that it drops its block before it runs it again.
+	 */
 	for (unsigned int i = 0; i < d->vcpu_count; i++) {
 		struct soft_vcpu *sv = d->vcpu[i]->vendor;
 
 		if (sv && sv != self)
 			soft_post(sv, 0, &drop);
 	}
+	if (mask && !(__atomic_and_fetch(mask, ~bits, __ATOMIC_SEQ_CST)))
+		__atomic_fetch_and(p2m_range_flags(r, gpa), (uint8_t)~P2M_PAGE_CODE,
+				   __ATOMIC_SEQ_CST);
 	hvm_os_spin_unlock(&sd->code_lock);
 	if (self)
 		soft_blocks_drop(self, drop.gfn, bits);
