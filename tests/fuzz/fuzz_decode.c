@@ -10,16 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fuzz.h"
 #include "hvm/hvm_state.h"
 #include "x86/insn.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
-
-#define CHECK(fact) \
-	do { \
-		if (!(fact)) \
-			abort(); \
-	} while (0)
 
 static bool has_memory(const struct x86_insn *i)
 {

@@ -8,23 +8,14 @@
  * A guest that runs away is kicked by a thread once a millisecond and given up at the second kick.
  * Nothing is saved.
  */
-#include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 
 #include "hvm/hvm.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
-
-#define CHECK(fact) \
-	do { \
-		if (!(fact)) \
-			abort(); \
-	} while (0)
+#include "kicker.h"
 
 #define RAM_BYTES  (1u << 20)
 #define ROM_GPA	   0xfff0000u
@@ -69,8 +60,7 @@ static struct {
 	uint8_t *ram, *rom;
 	uint8_t image[2][RAM_BYTES]; /* for legacy modes, for long mode */
 	struct hvm_vcpu_state reset; /* as after power-on */
-	pthread_mutex_t lock;	     /* of v against the kicking thread */
-} fuzz = { .lock = PTHREAD_MUTEX_INITIALIZER };
+} fuzz;
 
 static uint64_t take(struct input *in, unsigned int bytes)
 {
@@ -97,47 +87,31 @@ static void fuzz_domain_create(enum hvm_translator translator)
 	CHECK(hvm_domain_map(fuzz.d, 0, RAM_BYTES, HVM_MEM_RAM, fuzz.ram) == 0);
 	CHECK(hvm_domain_map(fuzz.d, ROM_GPA, ROM_BYTES, HVM_MEM_ROM, fuzz.rom) == 0);
 	CHECK(hvm_bufioreq_add(fuzz.d, HVM_IOREQ_PIO, 0xe9, 1) == 0);
-	pthread_mutex_lock(&fuzz.lock);
 	fuzz.v = hvm_domain_vcpu(fuzz.d, 0);
-	pthread_mutex_unlock(&fuzz.lock);
+	kicker_watch(fuzz.v);
 	CHECK(hvm_vcpu_get_state(fuzz.v, &fuzz.reset) == 0);
 }
 
 static void fuzz_domain_destroy(void)
 {
-	pthread_mutex_lock(&fuzz.lock);
-	fuzz.v = NULL;
-	pthread_mutex_unlock(&fuzz.lock);
+	kicker_watch(NULL);
 	hvm_domain_destroy(fuzz.d);
 	fuzz.d = NULL;
 }
 
-static void *fuzz_kicker(void *arg)
+static void fuzz_kick(void *vcpu)
 {
-	const struct timespec ms = { .tv_nsec = 1000000 };
-
-	(void)arg;
-	for (;;) {
-		nanosleep(&ms, NULL);
-		pthread_mutex_lock(&fuzz.lock);
-		if (fuzz.v)
-			hvm_vcpu_kick(fuzz.v);
-		pthread_mutex_unlock(&fuzz.lock);
-	}
-	return NULL;
+	hvm_vcpu_kick(vcpu);
 }
 
 static void fuzz_start(void)
 {
-	pthread_t thread;
-
 	fuzz.ram = mmap(NULL, RAM_BYTES + ROM_BYTES, PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	CHECK(fuzz.ram != MAP_FAILED);
 	fuzz.rom = fuzz.ram + RAM_BYTES;
 	memset(fuzz.rom, 0xf4, ROM_BYTES);
-	CHECK(pthread_create(&thread, NULL, fuzz_kicker, NULL) == 0);
-	CHECK(pthread_detach(thread) == 0);
+	kicker_start(fuzz_kick);
 }
 
 static void put64(uint32_t gpa, uint64_t value)

@@ -9,18 +9,11 @@
 #include "hvmd.h"
 #include "store/store.h"
 
+#include "fuzz.h"
 #include <stdlib.h>
 #include <string.h>
 
 struct hvmd hvmd;
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
-
-#define CHECK(fact) \
-	do { \
-		if (!(fact)) \
-			abort(); \
-	} while (0)
 
 static const char *member(const json_t *object, const char *key)
 {

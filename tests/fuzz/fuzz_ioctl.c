@@ -11,10 +11,7 @@
  */
 #include "../unit/core/abi_process.h"
 
-#include <pthread.h>
-#include <time.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
+#include "kicker.h"
 
 #define STEPS_MAX 64u
 
@@ -56,39 +53,17 @@ static const struct fuzz_call fuzz_calls[] = {
 static struct {
 	const uint8_t *data;
 	size_t bytes;
-	pthread_mutex_t lock; /* of vcpu against the kicking thread */
-	struct vcpu *vcpu;
-} fuzz = { .lock = PTHREAD_MUTEX_INITIALIZER };
+} fuzz;
 
-static void *fuzz_kicker(void *arg)
+static void fuzz_kick(void *vcpu)
 {
-	const struct timespec ms = { .tv_nsec = 1000000 };
-
-	(void)arg;
-	for (;;) {
-		nanosleep(&ms, NULL);
-		pthread_mutex_lock(&fuzz.lock);
-		if (fuzz.vcpu)
-			vcpu_kick(fuzz.vcpu);
-		pthread_mutex_unlock(&fuzz.lock);
-	}
-	return NULL;
-}
-
-static void fuzz_watch(struct vcpu *v)
-{
-	pthread_mutex_lock(&fuzz.lock);
-	fuzz.vcpu = v;
-	pthread_mutex_unlock(&fuzz.lock);
+	vcpu_kick(vcpu);
 }
 
 static void fuzz_start(void)
 {
-	pthread_t thread;
-
 	process_start();
-	PROCESS_CHECK(pthread_create(&thread, NULL, fuzz_kicker, NULL) == 0);
-	PROCESS_CHECK(pthread_detach(thread) == 0);
+	kicker_start(fuzz_kick);
 }
 
 /* -- the input --------------------------------------------------------------------------------- */
@@ -171,10 +146,10 @@ static void fuzz_call(void)
 	if (how & FUZZ_BAD_ARG)
 		arg = process.data + PROCESS_DATA - take_byte();
 	if (call == HVM_IOCTL_RUN && fd >= PROCESS_VCPU_FD && d)
-		fuzz_watch(d->abi.core->vcpu[(fd - PROCESS_VCPU_FD) % 100 %
-					     (int)d->abi.core->vcpu_count]);
+		kicker_watch(d->abi.core->vcpu[(fd - PROCESS_VCPU_FD) % 100 %
+					       (int)d->abi.core->vcpu_count]);
 	rc = process_ioctl(fd, call, (uintptr_t)arg);
-	fuzz_watch(NULL);
+	kicker_watch(NULL);
 	PROCESS_CHECK(is_known(rc));
 }
 

@@ -13,13 +13,12 @@
 #include "log.h"
 #include "machine.h"
 
+#include "fuzz.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 
 #define FUZZ_RAM   (16ull << 20)
 #define STEPS_MAX  400

@@ -8,8 +8,7 @@
 #include <string.h>
 
 #include "builder/kernel.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
+#include "fuzz.h"
 
 static void check(bool fact)
 {

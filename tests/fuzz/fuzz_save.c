@@ -7,23 +7,14 @@
  *
  * A vcpu that runs away is kicked by a thread once a millisecond. Nothing is saved.
  */
-#include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 
 #include "hvm/hvm.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
-
-#define CHECK(fact) \
-	do { \
-		if (!(fact)) \
-			abort(); \
-	} while (0)
+#include "kicker.h"
 
 #define RAM_BYTES    (1u << 20)
 #define STREAM_MAX   (64u << 10)
@@ -35,23 +26,7 @@ static struct {
 	struct hvm_vcpu *v;
 	uint8_t *ram, *good;
 	size_t good_bytes;
-	pthread_mutex_t lock; /* of v against the kicking thread */
-} fuzz = { .lock = PTHREAD_MUTEX_INITIALIZER };
-
-static void *fuzz_kicker(void *arg)
-{
-	const struct timespec ms = { .tv_nsec = 1000000 };
-
-	(void)arg;
-	for (;;) {
-		nanosleep(&ms, NULL);
-		pthread_mutex_lock(&fuzz.lock);
-		if (fuzz.v)
-			hvm_vcpu_kick(fuzz.v);
-		pthread_mutex_unlock(&fuzz.lock);
-	}
-	return NULL;
-}
+} fuzz;
 
 /* Guest time stands still: what is saved twice is the same. */
 static void fuzz_domain_create(void)
@@ -65,23 +40,23 @@ static void fuzz_domain_create(void)
 	CHECK(hvm_domain_create(&cfg, &fuzz.d) == 0);
 	CHECK(hvm_domain_map(fuzz.d, 0, RAM_BYTES, HVM_MEM_RAM, fuzz.ram) == 0);
 	hvm_domain_pause_time(fuzz.d);
-	pthread_mutex_lock(&fuzz.lock);
 	fuzz.v = hvm_domain_vcpu(fuzz.d, 0);
-	pthread_mutex_unlock(&fuzz.lock);
+	kicker_watch(fuzz.v);
 }
 
 static void fuzz_domain_destroy(void)
 {
-	pthread_mutex_lock(&fuzz.lock);
-	fuzz.v = NULL;
-	pthread_mutex_unlock(&fuzz.lock);
+	kicker_watch(NULL);
 	hvm_domain_destroy(fuzz.d);
+}
+
+static void fuzz_kick(void *vcpu)
+{
+	hvm_vcpu_kick(vcpu);
 }
 
 static void fuzz_start(void)
 {
-	pthread_t thread;
-
 	fuzz.ram =
 		mmap(NULL, RAM_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	CHECK(fuzz.ram != MAP_FAILED);
@@ -89,8 +64,7 @@ static void fuzz_start(void)
 	CHECK(hvm_domain_save(fuzz.d, &fuzz.good, &fuzz.good_bytes) == 0);
 	CHECK(fuzz.good_bytes < STREAM_MAX);
 	fuzz_domain_destroy();
-	CHECK(pthread_create(&thread, NULL, fuzz_kicker, NULL) == 0);
-	CHECK(pthread_detach(thread) == 0);
+	kicker_start(fuzz_kick);
 }
 
 /* CRC-32 of all but the last four bytes, into these. */
