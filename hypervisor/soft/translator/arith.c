@@ -137,7 +137,7 @@ bool tr_int_shift2(struct tr *t, const struct x86_insn *i)
 	unsigned int r = 0, s;
 	struct tr_rm m;
 
-	op |= i->osize == 1 ? TR_P66 : i->osize == 3 ? TR_W : 0;
+	op |= tr_wide(i->osize);
 	if (tr_mem_form(i)) {
 		if (!tr_operand(t, i, true, &m))
 			return false;
@@ -162,7 +162,7 @@ bool tr_int_shift2(struct tr *t, const struct x86_insn *i)
 bool tr_int_bt(struct tr *t, const struct x86_insn *i)
 {
 	unsigned int k = i->op - X86_OP_BT, r = 0;
-	uint32_t w = i->osize == 1 ? TR_P66 : i->osize == 3 ? TR_W : 0;
+	uint32_t w = tr_wide(i->osize);
 	struct tr_rm m;
 
 	if (i->form == X86_FORM_MR)
@@ -198,7 +198,7 @@ bool tr_int_reg_rm(struct tr *t, const struct x86_insn *i)
 	struct tr_rm m;
 	unsigned int r;
 
-	op |= i->osize == 1 ? TR_P66 : i->osize == 3 ? TR_W : 0;
+	op |= tr_wide(i->osize);
 	if (i->form == X86_FORM_RM) {
 		if (!tr_operand(t, i, false, &m))
 			return false;

@@ -160,6 +160,13 @@ static bool sse_address(struct tr *t, const struct x86_insn *i, struct tr_rm *m)
 	return i->msize && tr_address(t, i, i->msize, write, sse_aligned(i), &m->m);
 }
 
+/* The r/m operand: memory, or @reg. */
+static bool sse_operand(struct tr *t, const struct x86_insn *i, struct tr_rm reg, struct tr_rm *m)
+{
+	*m = reg;
+	return !sse_mem_form(i) || sse_address(t, i, m);
+}
+
 static void sse_emit(struct tr *t, const struct x86_insn *i, uint32_t code, unsigned int reg,
 		     const struct tr_rm *rm)
 {
@@ -189,12 +196,8 @@ static bool sse_vec(struct tr *t, const struct x86_insn *i, uint32_t code)
 	bool store = sse_is_store(i) && !(code & (TR_38 & ~TR_0F));
 	struct tr_rm m;
 
-	if (sse_mem_form(i)) {
-		if (!sse_address(t, i, &m))
-			return false;
-	} else {
-		m = tr_reg(store ? i->dst : i->src);
-	}
+	if (!sse_operand(t, i, tr_reg(store ? i->dst : i->src), &m))
+		return false;
 	sse_emit(t, i, code, store ? i->src : i->dst, &m);
 	tr_flags_done(t);
 	return true;
@@ -204,14 +207,8 @@ static bool sse_from_gpr(struct tr *t, const struct x86_insn *i, uint32_t code)
 {
 	struct tr_rm m;
 
-	if (i->osize == 3)
-		code |= TR_W;
-	if (sse_mem_form(i)) {
-		if (!sse_address(t, i, &m))
-			return false;
-	} else {
-		m = tr_guest(i->src);
-	}
+	if (!sse_operand(t, i, tr_guest(i->src), &m))
+		return false;
 	sse_emit(t, i, code, i->dst, &m);
 	return true;
 }
@@ -221,14 +218,8 @@ static bool sse_to_gpr(struct tr *t, const struct x86_insn *i, uint32_t code)
 	unsigned int h = tr_host(i->dst);
 	struct tr_rm m;
 
-	if (i->osize == 3)
-		code |= TR_W;
-	if (sse_mem_form(i)) {
-		if (!sse_address(t, i, &m))
-			return false;
-	} else {
-		m = tr_reg(i->src);
-	}
+	if (!sse_operand(t, i, tr_reg(i->src), &m))
+		return false;
 	sse_emit(t, i, code, h == TR_NO_REG ? TR_T0 : h, &m);
 	if (h == TR_NO_REG)
 		tr_store(t, tr_slot(i->dst), TR_T0);
@@ -240,14 +231,8 @@ static bool sse_store_gpr(struct tr *t, const struct x86_insn *i, uint32_t code)
 	unsigned int h = tr_host(i->dst);
 	struct tr_rm m;
 
-	if (i->osize == 3)
-		code |= TR_W;
-	if (sse_mem_form(i)) {
-		if (!sse_address(t, i, &m))
-			return false;
-	} else {
-		m = tr_reg(h == TR_NO_REG ? TR_T0 : h);
-	}
+	if (!sse_operand(t, i, tr_reg(h == TR_NO_REG ? TR_T0 : h), &m))
+		return false;
 	sse_emit(t, i, code, i->src, &m);
 	if (!m.mem && h == TR_NO_REG)
 		tr_store(t, tr_slot(i->dst), TR_T0);
@@ -267,16 +252,16 @@ static bool sse_shift(struct tr *t, const struct x86_insn *i)
 
 bool tr_sse_insn(struct tr *t, const struct x86_insn *i)
 {
-	uint32_t code;
+	uint32_t code, wide = i->osize == 3 ? TR_W : 0; /* of the general register */
 
 	if (!tr_is_sse(t, i))
 		return false;
 	code = sse_code(i);
 	switch (sse_kind(i)) {
 	case SSE_VEC: return sse_vec(t, i, code);
-	case SSE_FROM_GPR: return sse_from_gpr(t, i, code);
-	case SSE_TO_GPR: return sse_to_gpr(t, i, code);
-	case SSE_STORE_GPR: return sse_store_gpr(t, i, code);
+	case SSE_FROM_GPR: return sse_from_gpr(t, i, code | wide);
+	case SSE_TO_GPR: return sse_to_gpr(t, i, code | wide);
+	case SSE_STORE_GPR: return sse_store_gpr(t, i, code | wide);
 	case SSE_SHIFT: return sse_shift(t, i);
 	case SSE_NONE: break;
 	}

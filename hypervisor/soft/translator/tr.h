@@ -161,6 +161,11 @@ void tr_op_rr(struct tr *t, uint32_t op, unsigned int reg, unsigned int rm);
 void tr_op_mem(struct tr *t, uint32_t op, unsigned int reg, struct tr_mem m);
 /* Opcode bits for log2 size @osize: byte registers, 66, REX.W; @op is the form for bytes. */
 uint32_t tr_sized(uint32_t op, unsigned int osize);
+/* Prefix bits alone, for log2 size @osize of 1 to 3: opcodes that have no form for bytes. */
+static inline uint32_t tr_wide(unsigned int osize)
+{
+	return osize == 1 ? TR_P66 : osize == 3 ? TR_W : 0;
+}
 /* jcc (cc 0..15) or jmp (cc TR_ALWAYS) with a 32-bit displacement; returns where it ends. */
 #define TR_ALWAYS 16u
 uint8_t *tr_jump(struct tr *t, unsigned int cc, const uint8_t *to);
