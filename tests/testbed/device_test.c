@@ -6,7 +6,7 @@
  * device_test --random SEED CALLS: random calls with random arguments.
  * device_test --cycles COUNT: domains are created, run, and destroyed.
  */
-#include "hvm/hvm_ioctl.h"
+#include "all_calls.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -562,16 +562,6 @@ static void test_many(unsigned int rounds)
 }
 
 /* -- random calls ------------------------------------------------------------------------------ */
-
-static const uint32_t all_calls[] = {
-	HVM_IOCTL_INFO,	     HVM_IOCTL_CREATE,	  HVM_IOCTL_MEMORY,    HVM_IOCTL_MEMORY_WRITTEN,
-	HVM_IOCTL_DIRTY,     HVM_IOCTL_IRQ,	  HVM_IOCTL_MSI,       HVM_IOCTL_NMI,
-	HVM_IOCTL_CMOS,	     HVM_IOCTL_BUFIOREQ,  HVM_IOCTL_DOORBELL,  HVM_IOCTL_RESET,
-	HVM_IOCTL_TIME,	     HVM_IOCTL_SAVE,	  HVM_IOCTL_LOAD,      HVM_IOCTL_CRASH_REASON,
-	HVM_IOCTL_CRASH,     HVM_IOCTL_VCPU,	  HVM_IOCTL_RUN,       HVM_IOCTL_KICK,
-	HVM_IOCTL_GET_STATE, HVM_IOCTL_SET_STATE, HVM_IOCTL_TRANSLATE, HVM_IOCTL_STATS,
-	HVM_IOCTL_IO,
-};
 
 static uint64_t random_state;
 

@@ -97,6 +97,22 @@ static inline uint64_t native_random(void)
 	return native_seed * 0x2545f4914f6cdd1dull;
 }
 
+/* Each instruction's seed is the one before plus a constant; the generator wants it well mixed. */
+static inline uint64_t native_mix(uint64_t x)
+{
+	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;
+	x = (x ^ (x >> 27)) * 0x94d049bb133111ebull;
+	return (x ^ (x >> 31)) | 1;
+}
+
+/* A number of the environment, or @other. */
+static inline uint64_t from_environment(const char *name, uint64_t other)
+{
+	const char *value = getenv(name);
+
+	return value && *value ? strtoull(value, NULL, 0) : other;
+}
+
 static inline unsigned int native_pick(unsigned int n)
 {
 	return (unsigned int)(native_random() >> 33) % n;

@@ -643,21 +643,6 @@ static void new_instruction(void)
 	fill_page(5);
 }
 
-static uint64_t from_environment(const char *name, uint64_t other)
-{
-	const char *value = getenv(name);
-
-	return value && *value ? strtoull(value, NULL, 0) : other;
-}
-
-/* Each instruction's seed is the one before plus a constant; the generator wants it well mixed. */
-static uint64_t mix(uint64_t x)
-{
-	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;
-	x = (x ^ (x >> 27)) * 0x94d049bb133111ebull;
-	return (x ^ (x >> 31)) | 1;
-}
-
 static void run_cases(enum x86_code_size size, uint64_t cases)
 {
 	uint64_t seed = from_environment("HVM_ORACLE_SEED", SEED_DEFAULT);
@@ -670,7 +655,7 @@ static void run_cases(enum x86_code_size size, uint64_t cases)
 	printf("# %u-bit code, seed %#llx\n", 8u << size, (unsigned long long)seed);
 	for (t.insn_seed = seed; t.cases < cases && t.differences < MAX_DIFFERENCES;
 	     t.insn_seed += SEED_DEFAULT) {
-		native_seed = mix(t.insn_seed);
+		native_seed = native_mix(t.insn_seed);
 		new_instruction();
 		for (unsigned int n = 0; n < STATES_AN_INSN; n++)
 			run_case();

@@ -393,25 +393,11 @@ static void run_case(bool *differed)
 	report(differs);
 }
 
-static uint64_t from_environment(const char *name, uint64_t other)
-{
-	const char *value = getenv(name);
-
-	return value && *value ? strtoull(value, NULL, 0) : other;
-}
-
-static uint64_t mix(uint64_t x)
-{
-	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;
-	x = (x ^ (x >> 27)) * 0x94d049bb133111ebull;
-	return (x ^ (x >> 31)) | 1;
-}
-
 static void new_block(void)
 {
 	uint8_t *code = t.guest.ram + GUEST_CODE_1 + t.at;
 
-	native_seed = mix(t.seed);
+	native_seed = native_mix(t.seed);
 	random_block();
 	code = t.guest.ram + GUEST_CODE_1 + t.at;
 	soft_blocks_drop(t.sv, GUEST_CODE_1 >> 12, ~0ull);

@@ -365,13 +365,6 @@ static void compare(uint64_t seed)
 	fail();
 }
 
-static uint64_t from_environment(const char *name, uint64_t other)
-{
-	const char *value = getenv(name);
-
-	return value && *value ? strtoull(value, NULL, 0) : other;
-}
-
 static void translated_programs_end_as_interpreted_ones(void **state)
 {
 	uint64_t seed = from_environment("HVM_TRANSLATOR_SEED", SEED_DEFAULT);
