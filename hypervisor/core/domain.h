@@ -73,12 +73,15 @@ struct hvm_mtrr {
 	uint64_t variable[2 * HVM_MTRR_VARIABLE];
 };
 
+struct hw_vcpu;
+
 struct vcpu {
 	struct domain *domain;
 	unsigned int id;   /* also its initial APIC id */
 	uint32_t activity; /* enum hvm_activity; atomic, others read it */
 	struct vlapic *vlapic;
-	void *vendor; /* the vendor's own part */
+	void *vendor;	    /* the vendor's own part */
+	struct hw_vcpu *hw; /* and in it what hardware vendors share; NULL: no such vendor */
 	/* Atomic requests from other threads: HVM_REQ_*. */
 	uint32_t requests;
 	uint32_t user_kick; /* atomic: leave hvm_vcpu_run() with HVM_EXIT_INTR */

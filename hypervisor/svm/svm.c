@@ -194,7 +194,7 @@ static void svm_vcpu_fini(struct vcpu *v)
 	if (!sv)
 		return;
 	v->vendor = NULL;
-	npt_cache_fini(&sv->npt_cache);
+	hw_vcpu_fini(v);
 	svm_vmcb_destroy(sv);
 	hvm_os_free(sv);
 }
@@ -208,13 +208,13 @@ static int svm_vcpu_init(struct vcpu *v)
 		return -HVM_ENOMEM;
 	sv->vcpu = v;
 	sv->domain = v->domain->vendor;
-	sv->cpu = SVM_NO_CPU;
-	sv->in_guest_on = SVM_NO_CPU;
+	sv->cpu = HW_NO_CPU;
 	rc = svm_vmcb_create(sv);
 	if (rc) {
 		hvm_os_free(sv);
 		return rc;
 	}
+	hw_vcpu_init(v, &sv->hw);
 	v->vendor = sv;
 	return 0;
 }
@@ -237,7 +237,7 @@ static const struct hvm_function_table svm_function_table = {
 	.domain_fini = svm_domain_fini,
 	.vcpu_init = svm_vcpu_init,
 	.vcpu_fini = svm_vcpu_fini,
-	.vcpu_reset = svm_vcpu_reset,
+	.vcpu_reset = hw_vcpu_reset,
 	.vcpu_start = svm_vcpu_start,
 	.store_state = svm_store_state,
 	.load_state = svm_load_state,
@@ -247,7 +247,7 @@ static const struct hvm_function_table svm_function_table = {
 	.run = svm_run,
 	.inject_event = svm_inject_event,
 	.intr_window = svm_intr_window,
-	.kick = svm_kick,
+	.kick = hw_kick,
 	.p2m_changed = svm_p2m_changed,
 	.dirty_log_changed = svm_dirty_log_changed,
 	.cpuid_filter = svm_cpuid_filter,

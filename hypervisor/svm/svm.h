@@ -4,15 +4,14 @@
  * and the VMCB, enters the guest, and tells the core why it came back. No device, decoder or
  * policy.
  *
- * Locking: struct svm_vcpu belongs to its vcpu's thread, except the fields said to be atomic.
+ * Locking: struct svm_vcpu belongs to its vcpu's thread, except what hw_vcpu.h says.
  * struct svm_cpu belongs to whoever is pinned to that CPU.
  */
 #ifndef SVM_SVM_H
 #define SVM_SVM_H
 
-#include "core/domain.h"
+#include "core/hw_vcpu.h"
 #include "mm/guest.h"
-#include "mm/npt.h"
 #include "svm/svm_vmcb.h"
 #include "x86/cpu.h"
 
@@ -62,8 +61,6 @@ struct svm_domain {
 	struct npt npt;
 };
 
-#define SVM_NO_CPU 0xffffffffu
-
 struct svm_vcpu {
 	uint64_t gpr[16]; /* RAX and RSP too; svm_asm.S knows that it comes first */
 	struct vcpu *vcpu;
@@ -72,11 +69,7 @@ struct svm_vcpu {
 	hpa_t vmcb_hpa;
 	uint32_t touched; /* SVM_CLEAN_* of the fields that were written since the last entry */
 
-	/* Atomic. */
-	uint32_t kicked;      /* go back to the core before the next entry */
-	uint32_t flush;	      /* translations changed */
-	uint32_t in_guest_on; /* CPU, or SVM_NO_CPU */
-	uint32_t pinned_seq;  /* odd: somewhere between pin and unpin */
+	struct hw_vcpu hw; /* translations: gva and gpa alike */
 
 	/* ASID: good on this CPU while the generation is the CPU's. */
 	unsigned int cpu;
@@ -93,7 +86,6 @@ struct svm_vcpu {
 		uint64_t tsc_aux, xcr0, xss, spec_ctrl, dr[4], dr6, dr7;
 	} host; /* the host's meanwhile */
 
-	bool io_retry; /* the instruction at rip waits for ioemu, or was served just now */
 	struct x86_insn io_insn; /* it, if it touches device memory */
 	bool nmi_masked;	 /* until IRET */
 	bool iret_seen;		 /* its IRET is at iret_rip, about to be executed */
@@ -103,15 +95,8 @@ struct svm_vcpu {
 	uint64_t step_rflags;	     /* the guest's, before stepping */
 	struct hvm_event soft_event; /* software event in eventinj, rip moved past it */
 	uint64_t cr4_allowed;	     /* 0: not asked yet */
-	struct npt_cache npt_cache;
-	_Alignas(64) uint8_t fpu[576]; /* as in struct hvm_vcpu_state */
+	_Alignas(64) uint8_t fpu[HW_FPU_BYTES];
 };
-
-/* Results of exit handlers next to 0 and negative. */
-#define SVM_RESUME 1 /* enter the guest again */
-#define SVM_CORE   2 /* let the core look: run() returns 1 */
-#define SVM_REFILL 3 /* the NPT cache is empty: sleep if need be, then enter again */
-#define SVM_YIELD  4 /* let others run on this CPU first */
 
 static inline struct svm_vcpu *svm_vcpu(const struct vcpu *v)
 {
@@ -139,9 +124,6 @@ void svm_unload(void);
 /* -- svm_run.c --------------------------------------------------------------------------------- */
 
 int svm_run(struct vcpu *v, struct hvm_exit *ret);
-void svm_kick(struct vcpu *v);
-/* svm_flush_all - no vcpu of @d uses old translations, nor what they led to, when this returns. */
-void svm_flush_all(struct domain *d);
 /* svm_asm.S: run the guest until #VMEXIT. Interrupts off; GIF is off around it. */
 void svm_enter(struct svm_vcpu *sv, hpa_t vmcb, hpa_t host_vmcb);
 /* svm_load_debug - from here to unpin the guest has its debug registers in hardware. */
@@ -159,7 +141,6 @@ void svm_next_asid(struct svm_vcpu *sv, struct svm_cpu *c);
 
 void svm_store_state(struct vcpu *v, struct hvm_vcpu_state *ret);
 int svm_load_state(struct vcpu *v, const struct hvm_vcpu_state *s);
-void svm_vcpu_reset(struct vcpu *v, bool init);
 void svm_vcpu_start(struct vcpu *v, uint8_t vector);
 int svm_translate(struct vcpu *v, gva_t gva, gpa_t *ret);
 struct guest_paging svm_paging(const struct svm_vcpu *sv);
@@ -194,7 +175,7 @@ int svm_exit_msr(struct svm_vcpu *sv, struct hvm_exit *ret);
 /* -- svm_exit.c -------------------------------------------------------------------------------- */
 
 int svm_handle_exit(struct svm_vcpu *sv, struct hvm_exit *ret);
-/* svm_skip - the instruction at rip is done; SVM_RESUME. */
+/* svm_skip - the instruction at rip is done; HW_RESUME. */
 int svm_skip(struct svm_vcpu *sv);
 /* svm_skip_to - the same when its end is known. */
 int svm_skip_to(struct svm_vcpu *sv, uint64_t rip);

@@ -45,10 +45,10 @@ int svm_skip_to(struct svm_vcpu *sv, uint64_t rip)
 	b->rip = svm_code_size(sv) == X86_CODE64 ? rip : (uint32_t)rip;
 	b->int_state &= ~SVM_INTERRUPT_SHADOW;
 	if (hvm_likely(!(b->rflags & (X86_EFL_TF | X86_EFL_RF))))
-		return SVM_RESUME;
+		return HW_RESUME;
 	b->rflags &= ~(uint64_t)X86_EFL_RF;
 	if (!(b->rflags & X86_EFL_TF))
-		return SVM_RESUME;
+		return HW_RESUME;
 	b->dr6 |= HVM_BIT(14);
 	svm_touch(sv, SVM_CLEAN_DR);
 	return svm_exit_debug(sv, NULL);
@@ -62,7 +62,7 @@ int svm_skip(struct svm_vcpu *sv)
 		return svm_skip_to(sv, sv->vmcb->next_rip);
 	/* It was there a moment ago: another vcpu has changed the tables, the guest looks again. */
 	if (svm_decode(sv, &insn))
-		return SVM_RESUME;
+		return HW_RESUME;
 	return svm_skip_to(sv, sv->vmcb->rip + insn.len);
 }
 
@@ -70,14 +70,14 @@ static int svm_ud(struct svm_vcpu *sv, struct hvm_exit *ret)
 {
 	(void)ret;
 	svm_inject_exception(sv, X86_UD, -1);
-	return SVM_RESUME;
+	return HW_RESUME;
 }
 
 static int svm_gp(struct svm_vcpu *sv, struct hvm_exit *ret)
 {
 	(void)ret;
 	svm_inject_exception(sv, X86_GP, 0);
-	return SVM_RESUME;
+	return HW_RESUME;
 }
 
 /* The host has dealt with what it was when interrupts, or GIF, came back on. */
@@ -85,7 +85,7 @@ static int svm_exit_host(struct svm_vcpu *sv, struct hvm_exit *ret)
 {
 	(void)sv;
 	(void)ret;
-	return SVM_RESUME;
+	return HW_RESUME;
 }
 
 /* -- control registers ------------------------------------------------------------------------- */
@@ -113,7 +113,7 @@ static bool svm_write_cr4(struct svm_vcpu *sv, uint64_t value)
 	if (!x86_cr4_write_ok(&r, value, svm_cr4_allowed(sv)))
 		return false;
 	if ((value ^ b->cr4) & paging)
-		__atomic_store_n(&sv->flush, 1, __ATOMIC_SEQ_CST);
+		hw_flush(&sv->hw);
 	b->cr4 = value;
 	svm_touch(sv, SVM_CLEAN_CR);
 	return true;
@@ -138,9 +138,9 @@ static int svm_exit_cr_write(struct svm_vcpu *sv, struct hvm_exit *ret)
 		reg = sv->vmcb->exitinfo1 & 15;
 	} else {
 		if (svm_decode(sv, &insn))
-			return SVM_RESUME;
+			return HW_RESUME;
 		if (insn.op != X86_OP_MOV_TO_CR || insn.dst != cr)
-			return SVM_RESUME;
+			return HW_RESUME;
 		reg = insn.src & 15;
 	}
 	value = sv->gpr[reg];
@@ -156,7 +156,7 @@ static int svm_exit_dr(struct svm_vcpu *sv, struct hvm_exit *ret)
 {
 	(void)ret;
 	svm_load_debug(sv);
-	return SVM_RESUME;
+	return HW_RESUME;
 }
 
 /* #UD comes before the intercept where CR4.OSXSAVE is clear. */
@@ -198,9 +198,9 @@ static int svm_exit_hlt(struct svm_vcpu *sv, struct hvm_exit *ret)
 {
 	(void)ret;
 	sv->vcpu->stats.hlt++;
-	if (svm_skip(sv) == SVM_RESUME && !(sv->vmcb->eventinj & SVM_EVENT_VALID))
+	if (svm_skip(sv) == HW_RESUME && !(sv->vmcb->eventinj & SVM_EVENT_VALID))
 		__atomic_store_n(&sv->vcpu->activity, HVM_ACTIVITY_HLT, __ATOMIC_SEQ_CST);
-	return SVM_CORE;
+	return HW_CORE;
 }
 
 /* INVD, WBINVD: memory is coherent. */
@@ -216,7 +216,7 @@ static int svm_exit_pause(struct svm_vcpu *sv, struct hvm_exit *ret)
 	int rc = svm_skip(sv);
 
 	(void)ret;
-	return rc == SVM_RESUME ? SVM_YIELD : rc;
+	return rc == HW_RESUME ? HW_YIELD : rc;
 }
 
 static int svm_exit_vmmcall(struct svm_vcpu *sv, struct hvm_exit *ret)
@@ -234,7 +234,7 @@ static int svm_exit_alignment(struct svm_vcpu *sv, struct hvm_exit *ret)
 {
 	(void)ret;
 	svm_inject_exception(sv, X86_AC, 0);
-	return SVM_RESUME;
+	return HW_RESUME;
 }
 
 static int svm_exit_machine_check(struct svm_vcpu *sv, struct hvm_exit *ret)
@@ -242,7 +242,7 @@ static int svm_exit_machine_check(struct svm_vcpu *sv, struct hvm_exit *ret)
 	(void)sv;
 	(void)ret;
 	host_machine_check();
-	return SVM_RESUME;
+	return HW_RESUME;
 }
 
 /* FERR# drives IRQ 13; the guest waits for it. */
@@ -251,7 +251,7 @@ static int svm_exit_ferr(struct svm_vcpu *sv, struct hvm_exit *ret)
 	(void)ret;
 	hvm_gsi_set(sv->vcpu->domain, 13, false);
 	hvm_gsi_set(sv->vcpu->domain, 13, true);
-	return SVM_CORE;
+	return HW_CORE;
 }
 
 static int svm_exit_shutdown(struct svm_vcpu *sv, struct hvm_exit *ret)
@@ -317,7 +317,7 @@ static int svm_exit_unknown(struct svm_vcpu *sv)
 		(unsigned long long)b->cr0, (unsigned long long)b->cr3, (unsigned long long)b->cr4,
 		(unsigned long long)b->efer, (unsigned long long)b->rflags, b->cs.selector,
 		b->cs.attrib, b->cpl, (unsigned long long)b->eventinj);
-	return SVM_CORE;
+	return HW_CORE;
 }
 
 int svm_handle_exit(struct svm_vcpu *sv, struct hvm_exit *ret)

@@ -54,7 +54,7 @@ bool svm_can_inject(struct vcpu *v, bool nmi)
 	const struct svm_vcpu *sv = svm_vcpu(v);
 	const struct svm_vmcb *b = sv->vmcb;
 
-	if (sv->io_retry || (b->eventinj & SVM_EVENT_VALID) ||
+	if (sv->hw.io_retry || (b->eventinj & SVM_EVENT_VALID) ||
 	    (b->int_state & SVM_INTERRUPT_SHADOW))
 		return false;
 	return nmi ? !sv->nmi_masked : (b->rflags & X86_EFL_IF) != 0;
@@ -66,7 +66,7 @@ void svm_intr_window(struct vcpu *v, bool nmi)
 
 	if (!nmi)
 		svm_set_intr_window(sv, true);
-	else if (sv->io_retry)
+	else if (sv->hw.io_retry)
 		return; /* run() comes back when the instruction is done */
 	else if (sv->vmcb->eventinj & SVM_EVENT_VALID)
 		sv->exit_at_once = true;
@@ -79,7 +79,7 @@ int svm_exit_vintr(struct svm_vcpu *sv, struct hvm_exit *ret)
 {
 	(void)ret;
 	svm_set_intr_window(sv, false);
-	return SVM_CORE;
+	return HW_CORE;
 }
 
 /* Before the IRET: NMIs stay masked until it is through. */
@@ -89,7 +89,7 @@ int svm_exit_iret(struct svm_vcpu *sv, struct hvm_exit *ret)
 	svm_intercept(sv, SVM_IW_MISC1, SVM_I_IRET, false);
 	sv->iret_seen = true;
 	sv->iret_rip = sv->vmcb->rip;
-	return SVM_CORE;
+	return HW_CORE;
 }
 
 static void svm_end_nmi(struct svm_vcpu *sv)
@@ -110,11 +110,11 @@ int svm_exit_debug(struct svm_vcpu *sv, struct hvm_exit *ret)
 			sv->vmcb->dr6 &= ~SVM_DR6_BS;
 			svm_touch(sv, SVM_CLEAN_DR);
 			if (!(sv->vmcb->dr6 & 15))
-				return SVM_CORE;
+				return HW_CORE;
 		}
 	}
 	svm_inject_exception(sv, X86_DB, -1);
-	return SVM_RESUME;
+	return HW_RESUME;
 }
 
 /* -- injection --------------------------------------------------------------------------------- */

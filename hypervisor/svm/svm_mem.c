@@ -27,11 +27,8 @@ const struct npt_format svm_npt_format = {
 void svm_p2m_changed(struct domain *d, gfn_t gfn, uint64_t pages)
 {
 	struct svm_domain *sd = d->vendor;
-	struct npt_dead dead = { 0 };
 
-	npt_zap(&sd->npt, gfn << HVM_PAGE_SHIFT, pages << HVM_PAGE_SHIFT, &dead);
-	svm_flush_all(d);
-	npt_bury(&dead);
+	hw_p2m_changed(d, &sd->npt, gfn, pages);
 }
 
 void svm_dirty_log_changed(struct domain *d)
@@ -44,7 +41,7 @@ void svm_dirty_log_changed(struct domain *d)
 		return;
 	}
 	npt_write_protect(&sd->npt);
-	svm_flush_all(d);
+	hw_flush_all(d);
 }
 
 /* -- devices ----------------------------------------------------------------------------------- */
@@ -52,21 +49,14 @@ void svm_dirty_log_changed(struct domain *d)
 /* ioemu serves the access; the instruction is tried again when it has. */
 static int svm_io_wait(struct svm_vcpu *sv, struct hvm_exit *ret)
 {
-	sv->io_retry = true;
+	sv->hw.io_retry = true;
 	return svm_leave(sv, ret, HVM_EXIT_IOREQ);
-}
-
-static void svm_io_retire(struct svm_vcpu *sv)
-{
-	sv->io_retry = false;
-	if (sv->vcpu->replay.done)
-		hvm_io_retire(sv->vcpu);
 }
 
 /* For user space: libhvm executes the instruction, or delivers the event that was cut short. */
 static int svm_emulate(struct svm_vcpu *sv, struct hvm_exit *ret)
 {
-	sv->io_retry = false;
+	sv->hw.io_retry = false;
 	return svm_leave(sv, ret, HVM_EXIT_EMULATE);
 }
 
@@ -93,7 +83,7 @@ static int svm_device_memory(struct svm_vcpu *sv, gpa_t gpa, struct hvm_exit *re
 	int rc;
 
 	/* What waited for ioemu is the same instruction: it was fetched once. */
-	if (!sv->io_retry &&
+	if (!sv->hw.io_retry &&
 	    ((sv->vmcb->exitinfo1 & SVM_NPF_GUEST_TABLE) ||
 	     (sv->vmcb->eventinj & SVM_EVENT_VALID) || svm_decode(sv, &sv->io_insn)))
 		return svm_emulate(sv, ret);
@@ -103,7 +93,7 @@ static int svm_device_memory(struct svm_vcpu *sv, gpa_t gpa, struct hvm_exit *re
 		return svm_io_wait(sv, ret);
 	if (rc)
 		return svm_emulate(sv, ret);
-	svm_io_retire(sv);
+	hw_io_retire(sv->vcpu);
 	sv->vmcb->rflags = r.rflags;
 	return svm_skip_to(sv, sv->vmcb->rip + sv->io_insn.len);
 }
@@ -111,17 +101,17 @@ static int svm_device_memory(struct svm_vcpu *sv, gpa_t gpa, struct hvm_exit *re
 int svm_exit_npf(struct svm_vcpu *sv, struct hvm_exit *ret)
 {
 	gpa_t gpa = sv->vmcb->exitinfo2;
-	int rc = npt_fault(&sv->domain->npt, &sv->vcpu->domain->p2m, &sv->npt_cache, gpa,
+	int rc = npt_fault(&sv->domain->npt, &sv->vcpu->domain->p2m, &sv->hw.npt_cache, gpa,
 			   sv->vmcb->exitinfo1 & SVM_NPF_WRITE);
 
 	if (hvm_likely(!rc)) {
 		/* A device was there when the instruction began to wait. */
-		if (hvm_unlikely(sv->io_retry))
-			svm_io_retire(sv);
-		return SVM_RESUME;
+		if (hvm_unlikely(sv->hw.io_retry))
+			hw_io_retire(sv->vcpu);
+		return HW_RESUME;
 	}
 	if (rc == -HVM_EAGAIN)
-		return SVM_REFILL;
+		return HW_REFILL;
 	return svm_device_memory(sv, gpa, ret);
 }
 
@@ -129,21 +119,11 @@ int svm_exit_npf(struct svm_vcpu *sv, struct hvm_exit *ret)
 int svm_exit_ioio(struct svm_vcpu *sv, struct hvm_exit *ret)
 {
 	uint64_t info = sv->vmcb->exitinfo1;
-	unsigned int bytes = SVM_IOIO_SIZE(info);
-	uint64_t mask = HVM_BIT(bytes * 8) - 1;
-	uint32_t value = (uint32_t)(sv->gpr[X86_RAX] & mask);
-	int rc;
 
 	if (info & SVM_IOIO_STRING)
 		return svm_emulate(sv, ret);
-	if (info & SVM_IOIO_IN)
-		rc = hvm_pio_read(sv->vcpu, SVM_IOIO_PORT(info), bytes, &value);
-	else
-		rc = hvm_pio_write(sv->vcpu, SVM_IOIO_PORT(info), bytes, value);
-	if (rc)
+	if (hw_port_io(sv->vcpu, SVM_IOIO_PORT(info), SVM_IOIO_SIZE(info), info & SVM_IOIO_IN,
+		       &sv->gpr[X86_RAX]))
 		return svm_io_wait(sv, ret);
-	svm_io_retire(sv);
-	if (info & SVM_IOIO_IN)
-		sv->gpr[X86_RAX] = bytes == 4 ? value : (sv->gpr[X86_RAX] & ~mask) | (value & mask);
 	return svm_skip_to(sv, sv->vmcb->exitinfo2);
 }

@@ -76,7 +76,7 @@ static int svm_write_efer(struct svm_vcpu *sv, uint64_t value)
 		return -HVM_EINVAL;
 	value = (value & ~(uint64_t)X86_EFER_LMA) | (r.efer & X86_EFER_LMA);
 	if ((value ^ r.efer) & X86_EFER_NXE)
-		__atomic_store_n(&sv->flush, 1, __ATOMIC_SEQ_CST);
+		hw_flush(&sv->hw);
 	b->efer = value | SVM_EFER_SVME;
 	svm_touch(sv, SVM_CLEAN_CR);
 	return 0;
@@ -125,7 +125,7 @@ int svm_exit_msr(struct svm_vcpu *sv, struct hvm_exit *ret)
 	}
 	if (rc) {
 		svm_inject_exception(sv, X86_GP, 0);
-		return SVM_RESUME;
+		return HW_RESUME;
 	}
 	return svm_skip(sv);
 }

@@ -3,9 +3,7 @@
  * svm_run.c - the loop around VMRUN: what is switched once while the thread is pinned, what at each
  * entry, and how others get a vcpu out of the guest.
  *
- * No kick is lost: who kicks sets kicked and then looks where the vcpu runs; the vcpu says where it
- * runs, with interrupts off, and then looks at kicked. An interrupt that comes in between ends
- * VMRUN at once. Locking: svm.h. Source: AMD APM Vol 2 15.5 "VMRUN Instruction", 15.17 "Global
+ * Locking: svm.h. Source: AMD APM Vol 2 15.5 "VMRUN Instruction", 15.17 "Global
  * Interrupt Flag", 15.16 "TLB Control".
  */
 #include "svm/svm.h"
@@ -167,11 +165,11 @@ static void svm_load(struct svm_vcpu *sv, struct svm_cpu *c, unsigned int cpu)
 
 static void svm_prepare_tlb(struct svm_vcpu *sv, struct svm_cpu *c)
 {
-	bool flush = __atomic_load_n(&sv->flush, __ATOMIC_SEQ_CST);
+	bool flush = __atomic_load_n(&sv->hw.flush, __ATOMIC_SEQ_CST);
 
 	sv->vmcb->tlb_control = SVM_TLB_KEEP;
 	if (flush) {
-		__atomic_store_n(&sv->flush, 0, __ATOMIC_SEQ_CST);
+		__atomic_store_n(&sv->hw.flush, 0, __ATOMIC_SEQ_CST);
 		sv->vcpu->stats.tlb_flush++;
 	}
 	if (sv->asid_generation != c->asid_generation ||
@@ -240,40 +238,30 @@ static void svm_collect(struct svm_vcpu *sv)
 
 static int svm_run_once(struct svm_vcpu *sv, struct svm_cpu *c)
 {
-	int rc = SVM_RESUME;
+	int rc = hw_enter_begin(&sv->hw, sv->cpu, c->on);
 
-	hvm_os_irq_disable();
-	__atomic_store_n(&sv->in_guest_on, sv->cpu, __ATOMIC_SEQ_CST);
-	if (hvm_unlikely(!c->on)) {
-		/* The host is going down. */
-		rc = -HVM_EIO;
-	} else if (__atomic_load_n(&sv->kicked, __ATOMIC_SEQ_CST)) {
-		__atomic_store_n(&sv->kicked, 0, __ATOMIC_SEQ_CST);
-		rc = SVM_CORE;
-	} else if (hvm_os_must_leave()) {
-		rc = SVM_YIELD;
-	} else {
+	if (rc == HW_RESUME) {
 		svm_prepare(sv, c);
 		svm_enter_guest(sv, c);
 	}
-	__atomic_store_n(&sv->in_guest_on, SVM_NO_CPU, __ATOMIC_RELEASE);
-	hvm_os_irq_enable();
+	hw_enter_end(&sv->hw);
 	return rc;
 }
 
-static int svm_run_on(struct svm_vcpu *sv, unsigned int cpu, struct hvm_exit *ret)
+static int svm_run_on(struct vcpu *v, unsigned int cpu, struct hvm_exit *ret)
 {
+	struct svm_vcpu *sv = svm_vcpu(v);
 	struct svm_cpu *c = cpu < SVM_MAX_CPUS ? svm_host.cpu[cpu] : NULL;
-	int rc = SVM_RESUME;
+	int rc = HW_RESUME;
 
 	if (!c || !c->on)
 		return -HVM_EIO;
 	svm_load(sv, c, cpu);
-	if (sv->io_retry)
+	if (sv->hw.io_retry)
 		rc = svm_handle_exit(sv, ret);
-	while (rc == SVM_RESUME) {
+	while (rc == HW_RESUME) {
 		rc = svm_run_once(sv, c);
-		if (rc != SVM_RESUME)
+		if (rc != HW_RESUME)
 			break;
 		svm_collect(sv);
 		rc = svm_handle_exit(sv, ret);
@@ -282,68 +270,7 @@ static int svm_run_on(struct svm_vcpu *sv, unsigned int cpu, struct hvm_exit *re
 	return rc;
 }
 
-static int svm_run_pinned(struct svm_vcpu *sv, struct hvm_exit *ret)
-{
-	int rc;
-
-	hvm_os_pin();
-	__atomic_fetch_add(&sv->pinned_seq, 1, __ATOMIC_SEQ_CST);
-	rc = svm_run_on(sv, hvm_os_cpu(), ret);
-	__atomic_fetch_add(&sv->pinned_seq, 1, __ATOMIC_SEQ_CST);
-	hvm_os_unpin();
-	return rc;
-}
-
 int svm_run(struct vcpu *v, struct hvm_exit *ret)
 {
-	struct svm_vcpu *sv = svm_vcpu(v);
-	int rc;
-
-	do {
-		rc = npt_cache_fill(&sv->npt_cache);
-		if (rc)
-			return rc;
-		rc = svm_run_pinned(sv, ret);
-	} while (rc == SVM_REFILL);
-	if (rc == SVM_YIELD)
-		hvm_os_yield();
-	return rc == SVM_CORE || rc == SVM_YIELD ? 1 : rc;
-}
-
-/* -- others ------------------------------------------------------------------------------------ */
-
-void svm_kick(struct vcpu *v)
-{
-	struct svm_vcpu *sv = svm_vcpu(v);
-	uint32_t cpu;
-
-	__atomic_store_n(&sv->kicked, 1, __ATOMIC_SEQ_CST);
-	cpu = __atomic_load_n(&sv->in_guest_on, __ATOMIC_SEQ_CST);
-	if (cpu != SVM_NO_CPU)
-		hvm_os_cpu_kick(cpu);
-}
-
-/* Wait until @sv has left the stretch in which it may use what it looked up before. */
-static void svm_wait_unpinned(struct svm_vcpu *sv)
-{
-	uint32_t seq = __atomic_load_n(&sv->pinned_seq, __ATOMIC_SEQ_CST);
-
-	while ((seq & 1) && __atomic_load_n(&sv->pinned_seq, __ATOMIC_SEQ_CST) == seq)
-		hvm_os_yield();
-}
-
-void svm_flush_all(struct domain *d)
-{
-	for (unsigned int i = 0; i < d->vcpu_count; i++) {
-		struct svm_vcpu *sv = svm_vcpu(d->vcpu[i]);
-
-		if (!sv)
-			continue;
-		__atomic_store_n(&sv->flush, 1, __ATOMIC_SEQ_CST);
-		svm_kick(d->vcpu[i]);
-	}
-	for (unsigned int i = 0; i < d->vcpu_count; i++) {
-		if (svm_vcpu(d->vcpu[i]))
-			svm_wait_unpinned(svm_vcpu(d->vcpu[i]));
-	}
+	return hw_run(v, ret, svm_run_on);
 }

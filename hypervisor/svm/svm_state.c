@@ -133,35 +133,6 @@ void svm_store_state(struct vcpu *v, struct hvm_vcpu_state *ret)
 		v->reinject = svm_take_pending(sv);
 }
 
-#define FX_FCW	     0
-#define FX_MXCSR     24
-#define FX_XMM	     160
-#define FX_XSTATE_BV 512
-
-/*
- * FXRSTOR takes the whole area as it is and faults on reserved bits of MXCSR: a component whose bit
- * in XSTATE_BV is clear gets its initial configuration here.
- */
-static void svm_load_fpu(struct svm_vcpu *sv, const struct hvm_vcpu_state *s)
-{
-	uint32_t mxcsr;
-
-	memcpy(sv->fpu, s->xsave, sizeof(sv->fpu));
-	memcpy(&mxcsr, sv->fpu + FX_MXCSR, sizeof(mxcsr));
-	mxcsr &= 0xffff;
-	if (!(s->xsave[FX_XSTATE_BV] & 1)) {
-		const uint16_t fcw = 0x37f;
-
-		memset(sv->fpu, 0, FX_XMM);
-		memcpy(sv->fpu + FX_FCW, &fcw, sizeof(fcw));
-	}
-	if (!(s->xsave[FX_XSTATE_BV] & 2))
-		memset(sv->fpu + FX_XMM, 0, 16 * 16);
-	memcpy(sv->fpu + FX_MXCSR, &mxcsr, sizeof(mxcsr));
-	memset(sv->fpu + FX_XSTATE_BV, 0, sizeof(sv->fpu) - FX_XSTATE_BV);
-	sv->fpu[FX_XSTATE_BV] = 3;
-}
-
 int svm_load_state(struct vcpu *v, const struct hvm_vcpu_state *s)
 {
 	struct svm_vcpu *sv = svm_vcpu(v);
@@ -181,40 +152,20 @@ int svm_load_state(struct vcpu *v, const struct hvm_vcpu_state *s)
 	memcpy(sv->dr, s->dr, sizeof(sv->dr));
 	sv->tsc_aux = s->tsc_aux;
 	sv->xcr0 = s->xcr0;
-	svm_load_fpu(sv, s);
+	hw_load_fpu(sv->fpu, s);
 	svm_forget_events(sv);
 	b->int_state = s->intr_shadow & (HVM_INTR_SHADOW_STI | HVM_INTR_SHADOW_MOV_SS)
 			       ? SVM_INTERRUPT_SHADOW
 			       : 0;
 	sv->nmi_masked = s->intr_shadow & HVM_INTR_SHADOW_NMI;
 	svm_intercept(sv, SVM_IW_MISC1, SVM_I_IRET, sv->nmi_masked);
-	sv->io_retry = false;
+	sv->hw.io_retry = false;
 	svm_touch(sv, SVM_CLEAN_ALL);
-	__atomic_store_n(&sv->flush, 1, __ATOMIC_SEQ_CST);
+	hw_flush(&sv->hw);
 	if (v->vlapic)
 		vlapic_cr8_write(v, s->cr8);
 	__atomic_store_n(&v->activity, s->activity, __ATOMIC_SEQ_CST);
 	return 0;
-}
-
-void svm_vcpu_reset(struct vcpu *v, bool init)
-{
-	struct hvm_vcpu_state *s = hvm_os_alloc(sizeof(*s));
-	const struct hvm_cpuid_state cs = { 0 };
-	uint32_t id[4] = { 0 };
-
-	if (!s) {
-		hvm_domain_crash(v->domain, "vcpu %u: no memory for a reset", v->id);
-		return;
-	}
-	if (init)
-		svm_store_state(v, s);
-	hvm_cpuid(v, &cs, 1, 0, id);
-	x86_state_reset(s, init, id[0]);
-	s->activity = v->id ? HVM_ACTIVITY_WAIT_SIPI : HVM_ACTIVITY_RUN;
-	(void)svm_load_state(v, s);
-	v->reinject = (struct hvm_event){ 0 };
-	hvm_os_free(s);
 }
 
 void svm_vcpu_start(struct vcpu *v, uint8_t vector)

@@ -171,7 +171,7 @@ static void vmx_vcpu_fini(struct vcpu *v)
 	hvm_os_pin();
 	vmx_deactivate(vv);
 	hvm_os_unpin();
-	npt_cache_fini(&vv->ept_cache);
+	hw_vcpu_fini(v);
 	vmx_vmcs_destroy(vv);
 	hvm_os_free(vv);
 }
@@ -185,14 +185,14 @@ static int vmx_vcpu_init(struct vcpu *v)
 		return -HVM_ENOMEM;
 	vv->vcpu = v;
 	vv->domain = v->domain->vendor;
-	vv->cpu = VMX_NO_CPU;
-	vv->last_cpu = VMX_NO_CPU;
-	vv->in_guest_on = VMX_NO_CPU;
+	vv->cpu = HW_NO_CPU;
+	vv->last_cpu = HW_NO_CPU;
 	rc = vmx_vmcs_create(vv);
 	if (rc) {
 		hvm_os_free(vv);
 		return rc;
 	}
+	hw_vcpu_init(v, &vv->hw);
 	v->vendor = vv;
 	return 0;
 }
@@ -219,7 +219,7 @@ static const struct hvm_function_table vmx_function_table = {
 	.domain_fini = vmx_domain_fini,
 	.vcpu_init = vmx_vcpu_init,
 	.vcpu_fini = vmx_vcpu_fini,
-	.vcpu_reset = vmx_vcpu_reset,
+	.vcpu_reset = hw_vcpu_reset,
 	.vcpu_start = vmx_vcpu_start,
 	.store_state = vmx_store_state,
 	.load_state = vmx_load_state,
@@ -229,7 +229,7 @@ static const struct hvm_function_table vmx_function_table = {
 	.run = vmx_run,
 	.inject_event = vmx_inject_event,
 	.intr_window = vmx_intr_window,
-	.kick = vmx_kick,
+	.kick = hw_kick,
 	.p2m_changed = vmx_p2m_changed,
 	.dirty_log_changed = vmx_dirty_log_changed,
 	.cpuid_filter = vmx_cpuid_filter,

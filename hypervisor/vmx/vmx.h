@@ -9,22 +9,19 @@
  * what was written goes to the VMCS before the next entry, and what the processor wrote is fetched
  * when somebody asks.
  *
- * Locking: struct vmx_vcpu belongs to its vcpu's thread, except the fields said to be atomic.
- * struct vmx_cpu belongs to whoever is on that CPU with interrupts off.
+ * Locking: struct vmx_vcpu belongs to its vcpu's thread, except the fields said to be atomic and
+ * what hw_vcpu.h says. struct vmx_cpu belongs to whoever is on that CPU with interrupts off.
  */
 #ifndef VMX_VMX_H
 #define VMX_VMX_H
 
-#include "core/domain.h"
+#include "core/hw_vcpu.h"
 #include "mm/guest.h"
-#include "mm/npt.h"
 #include "vmx/vmx_options.h"
 #include "vmx/vmx_vmcs.h"
 #include "x86/cpu.h"
 
-#define VMX_MAX_CPUS 4096u
-#define VMX_NO_CPU   0xffffffffu
-
+#define VMX_MAX_CPUS	4096u
 #define VMX_PML_ENTRIES 512u
 
 /* -- host -------------------------------------------------------------------------------------- */
@@ -126,12 +123,10 @@ struct vmx_vcpu {
 	uint64_t dirty[VMX_FIELD_WORDS]; /* and the VMCS does not have it yet */
 
 	/* Atomic. */
-	uint32_t cpu;	       /* where the VMCS is active, or VMX_NO_CPU */
-	uint32_t kicked;       /* go back to the core before the next entry */
-	uint32_t flush;	       /* what guest physical addresses lead to has changed */
-	uint32_t flush_linear; /* what linear addresses lead to has */
-	uint32_t in_guest_on;  /* CPU, or VMX_NO_CPU */
-	uint32_t pinned_seq;   /* odd: somewhere between pin and unpin */
+	uint32_t cpu;	       /* where the VMCS is active, or HW_NO_CPU */
+	uint32_t flush_linear; /* what linear addresses lead to has changed */
+
+	struct hw_vcpu hw; /* translations: of guest physical addresses */
 
 	struct vmx_vcpu *active_next; /* of the same CPU */
 	bool launched;		      /* since the last VMCLEAR */
@@ -154,7 +149,6 @@ struct vmx_vcpu {
 		struct vmx_dtable gdt, idt;
 	} host; /* the host's meanwhile */
 
-	bool io_retry; /* the instruction at rip waits for ioemu, or was served just now */
 	struct x86_insn io_insn; /* it, if it touches device memory */
 	uint64_t event; /* to be delivered at the next entry, as VMX_ENTRY_EVENT; 0: none */
 	uint32_t event_error;
@@ -165,16 +159,10 @@ struct vmx_vcpu {
 	bool apic_idle;	  /* the page has no interrupt requested or in service */
 	bool ready;	  /* CPUID was asked what CR4 may hold */
 	uint64_t cr4_allowed;
-	struct npt_cache ept_cache;
-	_Alignas(64) uint8_t fpu[576]; /* as in struct hvm_vcpu_state */
+	_Alignas(64) uint8_t fpu[HW_FPU_BYTES];
 };
 
-/* Results of exit handlers next to 0 and negative. */
-#define VMX_RESUME  1 /* enter the guest again */
-#define VMX_CORE    2 /* let the core look: run() returns 1 */
-#define VMX_REFILL  3 /* the cache for EPT pages is empty: sleep if need be, then enter again */
-#define VMX_YIELD   4 /* let others run on this CPU first */
-#define VMX_REFUSED 5 /* not a handler's: VM entry did not happen */
+#define VMX_REFUSED (HW_YIELD + 1) /* next to HW_*, not a handler's: VM entry did not happen */
 
 static inline struct vmx_vcpu *vmx_vcpu(const struct vcpu *v)
 {
@@ -241,9 +229,6 @@ void vmx_unload(void);
 /* -- vmx_run.c, vmx_load.c --------------------------------------------------------------------- */
 
 int vmx_run(struct vcpu *v, struct hvm_exit *ret);
-void vmx_kick(struct vcpu *v);
-/* vmx_flush_all - no vcpu of @d uses old translations, nor what they led to, when this returns. */
-void vmx_flush_all(struct domain *d);
 /* vmx_asm.S: run the guest until a VM exit. Interrupts off. 0, or 1: the processor refused. */
 int vmx_enter(struct vmx_vcpu *vv, uint32_t launched);
 void vmx_exit_point(void);
@@ -281,7 +266,6 @@ bool vmx_check_entry(struct vmx_vcpu *vv, char *buf, size_t bytes);
 
 void vmx_store_state(struct vcpu *v, struct hvm_vcpu_state *ret);
 int vmx_load_state(struct vcpu *v, const struct hvm_vcpu_state *s);
-void vmx_vcpu_reset(struct vcpu *v, bool init);
 void vmx_vcpu_start(struct vcpu *v, uint8_t vector);
 int vmx_translate(struct vcpu *v, gva_t gva, gpa_t *ret);
 /* vmx_get_ready - before the first entry: which bits of CR4 the guest may change itself. */
@@ -356,7 +340,7 @@ static inline bool vmx_is_canonical(uint64_t gva)
 int vmx_handle_exit(struct vmx_vcpu *vv, struct hvm_exit *ret);
 /* vmx_entry_refused - VMLAUNCH or VMRESUME failed: ends the domain, and says over which field. */
 int vmx_entry_refused(struct vmx_vcpu *vv);
-/* vmx_skip - the instruction at rip is done; VMX_RESUME. */
+/* vmx_skip - the instruction at rip is done; HW_RESUME. */
 int vmx_skip(struct vmx_vcpu *vv);
 /* vmx_skip_bytes - the same when the exit does not say how long it is. */
 int vmx_skip_bytes(struct vmx_vcpu *vv, unsigned int bytes);

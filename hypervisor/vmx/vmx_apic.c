@@ -103,7 +103,7 @@ int vmx_exit_tpr(struct vmx_vcpu *vv, struct hvm_exit *ret)
 {
 	(void)vv;
 	(void)ret;
-	return VMX_CORE;
+	return HW_CORE;
 }
 
 /* A register that the processor does not know to read: the timer's count. */
@@ -123,20 +123,20 @@ int vmx_exit_apic_write(struct vmx_vcpu *vv, struct hvm_exit *ret)
 	(void)ret;
 	vlapic_hw_written(vv->vcpu, vv->virtual_apic,
 			  (unsigned int)ACCESS_OFFSET(vmx_read(vv, VMX_EXIT_QUALIFICATION)));
-	return VMX_RESUME;
+	return HW_RESUME;
 }
 
 int vmx_exit_eoi(struct vmx_vcpu *vv, struct hvm_exit *ret)
 {
 	(void)ret;
 	vlapic_hw_eoi(vv->vcpu, (uint8_t)vmx_read(vv, VMX_EXIT_QUALIFICATION));
-	return VMX_RESUME;
+	return HW_RESUME;
 }
 
 int vmx_map_apic(struct vmx_vcpu *vv, gpa_t gpa)
 {
 	if (!vv->apic_on || (gpa & HVM_PAGE_MASK) != HVM_LAPIC_BASE)
 		return -HVM_EFAULT;
-	return npt_map_device(&vv->domain->ept, &vv->vcpu->domain->p2m, &vv->ept_cache, gpa,
+	return npt_map_device(&vv->domain->ept, &vv->vcpu->domain->p2m, &vv->hw.npt_cache, gpa,
 			      vv->domain->apic_hpa);
 }

@@ -38,13 +38,13 @@ int vmx_skip_bytes(struct vmx_vcpu *vv, unsigned int bytes)
 	vmx_write(vv, VMX_GUEST_RIP, rip);
 	vmx_end_shadow(vv);
 	if (hvm_likely(!(rflags & (X86_EFL_TF | X86_EFL_RF))))
-		return VMX_RESUME;
+		return HW_RESUME;
 	vmx_write(vv, VMX_GUEST_RFLAGS, rflags & ~(uint64_t)X86_EFL_RF);
 	/* The entry delivers it, and it exits again. */
 	if (rflags & X86_EFL_TF)
 		vmx_write(vv, VMX_GUEST_PENDING_DEBUG,
 			  vmx_read(vv, VMX_GUEST_PENDING_DEBUG) | VMX_PENDING_BS);
-	return VMX_RESUME;
+	return HW_RESUME;
 }
 
 int vmx_skip(struct vmx_vcpu *vv)
@@ -56,14 +56,14 @@ static int vmx_exit_ud(struct vmx_vcpu *vv, struct hvm_exit *ret)
 {
 	(void)ret;
 	vmx_inject_exception(vv, X86_UD, -1);
-	return VMX_RESUME;
+	return HW_RESUME;
 }
 
 static int vmx_exit_gp(struct vmx_vcpu *vv, struct hvm_exit *ret)
 {
 	(void)ret;
 	vmx_inject_exception(vv, X86_GP, 0);
-	return VMX_RESUME;
+	return HW_RESUME;
 }
 
 /* The host has dealt with what it was when interrupts came back on. */
@@ -71,7 +71,7 @@ static int vmx_exit_host(struct vmx_vcpu *vv, struct hvm_exit *ret)
 {
 	(void)vv;
 	(void)ret;
-	return VMX_RESUME;
+	return HW_RESUME;
 }
 
 /* -- registers --------------------------------------------------------------------------------- */
@@ -81,7 +81,7 @@ static int vmx_exit_dr(struct vmx_vcpu *vv, struct hvm_exit *ret)
 {
 	(void)ret;
 	vmx_load_debug(vv);
-	return VMX_RESUME;
+	return HW_RESUME;
 }
 
 static int vmx_exit_xsetbv(struct vmx_vcpu *vv, struct hvm_exit *ret)
@@ -124,7 +124,7 @@ static int vmx_exit_hlt(struct vmx_vcpu *vv, struct hvm_exit *ret)
 	vmx_skip(vv);
 	if (!(vmx_read(vv, VMX_GUEST_PENDING_DEBUG) & VMX_PENDING_BS))
 		__atomic_store_n(&vv->vcpu->activity, HVM_ACTIVITY_HLT, __ATOMIC_SEQ_CST);
-	return VMX_CORE;
+	return HW_CORE;
 }
 
 /* INVD, WBINVD: memory is coherent. */
@@ -139,7 +139,7 @@ static int vmx_exit_pause(struct vmx_vcpu *vv, struct hvm_exit *ret)
 {
 	(void)ret;
 	vmx_skip(vv);
-	return VMX_YIELD;
+	return HW_YIELD;
 }
 
 static int vmx_exit_vmcall(struct vmx_vcpu *vv, struct hvm_exit *ret)
@@ -230,7 +230,7 @@ static int vmx_entry_failed(struct vmx_vcpu *vv, const char *what, uint64_t code
 			      (unsigned long long)vmx_read(vv, VMX_EXIT_QUALIFICATION));
 	hvm_os_format(text, sizeof(text), "%s %llu: %s", what, (unsigned long long)code, rule);
 	vmx_crash(vv, text);
-	return VMX_CORE;
+	return HW_CORE;
 }
 
 int vmx_entry_refused(struct vmx_vcpu *vv)
@@ -247,7 +247,7 @@ static int vmx_exit_unknown(struct vmx_vcpu *vv, uint64_t reason)
 		      (unsigned long long)reason,
 		      (unsigned long long)vmx_read(vv, VMX_EXIT_QUALIFICATION));
 	vmx_crash(vv, text);
-	return VMX_CORE;
+	return HW_CORE;
 }
 
 int vmx_handle_exit(struct vmx_vcpu *vv, struct hvm_exit *ret)

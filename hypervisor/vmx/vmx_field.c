@@ -41,7 +41,7 @@ static void vmx_deactivate_here(struct vmx_cpu *c, struct vmx_vcpu *vv)
 		c->current = NULL;
 	vmx_vmclear(vv->vmcs_hpa);
 	vv->launched = false;
-	__atomic_store_n(&vv->cpu, VMX_NO_CPU, __ATOMIC_RELEASE);
+	__atomic_store_n(&vv->cpu, HW_NO_CPU, __ATOMIC_RELEASE);
 }
 
 void vmx_deactivate_all(struct vmx_cpu *c)
@@ -65,7 +65,7 @@ void vmx_deactivate(struct vmx_vcpu *vv)
 {
 	uint32_t cpu = __atomic_load_n(&vv->cpu, __ATOMIC_ACQUIRE);
 
-	if (cpu != VMX_NO_CPU)
+	if (cpu != HW_NO_CPU)
 		hvm_os_call_cpu(cpu, vmx_deactivate_call, vv);
 }
 

@@ -22,7 +22,7 @@ bool vmx_can_inject(struct vcpu *v, bool nmi)
 	struct vmx_vcpu *vv = vmx_vcpu(v);
 	uint64_t blocked;
 
-	if (vv->io_retry || (vv->event & VMX_EVENT_VALID))
+	if (vv->hw.io_retry || (vv->event & VMX_EVENT_VALID))
 		return false;
 	blocked = vmx_read(vv, VMX_GUEST_INTERRUPTIBILITY);
 	if (blocked & (VMX_BLOCKED_STI | VMX_BLOCKED_MOV_SS))
@@ -35,7 +35,7 @@ void vmx_intr_window(struct vcpu *v, bool nmi)
 {
 	struct vmx_vcpu *vv = vmx_vcpu(v);
 
-	if (!vv->io_retry && (nmi || vmx_apic_needs_window(vv)))
+	if (!vv->hw.io_retry && (nmi || vmx_apic_needs_window(vv)))
 		vmx_control(vv, VMX_PROC_CONTROLS, nmi ? VMX_PROC_NMI_WINDOW : VMX_PROC_INTR_WINDOW,
 			    true);
 }
@@ -44,14 +44,14 @@ int vmx_exit_intr_window(struct vmx_vcpu *vv, struct hvm_exit *ret)
 {
 	(void)ret;
 	vmx_control(vv, VMX_PROC_CONTROLS, VMX_PROC_INTR_WINDOW, false);
-	return VMX_CORE;
+	return HW_CORE;
 }
 
 int vmx_exit_nmi_window(struct vmx_vcpu *vv, struct hvm_exit *ret)
 {
 	(void)ret;
 	vmx_control(vv, VMX_PROC_CONTROLS, VMX_PROC_NMI_WINDOW, false);
-	return VMX_CORE;
+	return HW_CORE;
 }
 
 /* -- injection --------------------------------------------------------------------------------- */
@@ -235,7 +235,7 @@ int vmx_exit_exception(struct vmx_vcpu *vv, struct hvm_exit *ret)
 
 	(void)ret;
 	if (VMX_EVENT_TYPE(e) == VMX_EVENT_NMI || VMX_EVENT_VECTOR(e) == X86_MC)
-		return VMX_RESUME;
+		return HW_RESUME;
 	if (e & VMX_EVENT_UNBLOCK_NMI)
 		vmx_reblock_nmi(vv);
 	if (VMX_EVENT_TYPE(e) == VMX_EVENT_PRIV_SOFT) {
@@ -246,5 +246,5 @@ int vmx_exit_exception(struct vmx_vcpu *vv, struct hvm_exit *ret)
 		vmx_debug_exception(vv);
 	else
 		vmx_inject_exception(vv, VMX_EVENT_VECTOR(e), 0);
-	return VMX_RESUME;
+	return HW_RESUME;
 }

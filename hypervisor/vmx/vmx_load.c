@@ -286,7 +286,7 @@ int vmx_load(struct vmx_vcpu *vv, struct vmx_cpu *c, unsigned int cpu)
 	if (vv->last_cpu != cpu) {
 		vv->last_cpu = cpu;
 		vv->vpid_generation = 0;
-		__atomic_store_n(&vv->flush, 1, __ATOMIC_SEQ_CST);
+		hw_flush(&vv->hw);
 	}
 	vmx_load_barriers(vv, c);
 	vmx_load_msrs(vv, c);

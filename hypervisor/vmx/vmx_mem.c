@@ -17,23 +17,19 @@
 #define EPTE_LARGE	0x80ull
 #define EPTE_DIRTY	0x200ull
 
-const struct npt_format vmx_ept_format = {
-	.present = EPTE_R | EPTE_W | EPTE_X,
-	.table = EPTE_R | EPTE_W | EPTE_X,
-	.leaf = EPTE_R | EPTE_X | EPTE_WRITE_BACK | EPTE_IGNORE_PAT,
-	.write = EPTE_W,
-	.large = EPTE_LARGE,
-};
+/* clang-format off */
+#define EPT_FORMAT \
+	.present = EPTE_R | EPTE_W | EPTE_X, \
+	.table = EPTE_R | EPTE_W | EPTE_X, \
+	.leaf = EPTE_R | EPTE_X | EPTE_WRITE_BACK | EPTE_IGNORE_PAT, \
+	.write = EPTE_W, \
+	.large = EPTE_LARGE
+/* clang-format on */
+
+const struct npt_format vmx_ept_format = { EPT_FORMAT };
 
 /* The same where the processor keeps accessed and dirty bits, and a log of what it makes dirty. */
-const struct npt_format vmx_ept_format_dirty = {
-	.present = EPTE_R | EPTE_W | EPTE_X,
-	.table = EPTE_R | EPTE_W | EPTE_X,
-	.leaf = EPTE_R | EPTE_X | EPTE_WRITE_BACK | EPTE_IGNORE_PAT,
-	.write = EPTE_W,
-	.large = EPTE_LARGE,
-	.dirty = EPTE_DIRTY,
-};
+const struct npt_format vmx_ept_format_dirty = { EPT_FORMAT, .dirty = EPTE_DIRTY };
 
 /* -- the log of written pages: only while somebody wants it, for it makes guests exit ------------
  */
@@ -70,7 +66,7 @@ int vmx_exit_pml_full(struct vmx_vcpu *vv, struct hvm_exit *ret)
 	if (vmx_read(vv, VMX_EXIT_QUALIFICATION) & VMX_EPT_UNBLOCK_NMI)
 		vmx_reblock_nmi(vv);
 	vmx_collect_pml(vv);
-	return VMX_RESUME;
+	return HW_RESUME;
 }
 
 /* -- changes of the p2m --------------------------------------------------------------------------
@@ -79,11 +75,8 @@ int vmx_exit_pml_full(struct vmx_vcpu *vv, struct hvm_exit *ret)
 void vmx_p2m_changed(struct domain *d, gfn_t gfn, uint64_t pages)
 {
 	struct vmx_domain *vd = d->vendor;
-	struct npt_dead dead = { 0 };
 
-	npt_zap(&vd->ept, gfn << HVM_PAGE_SHIFT, pages << HVM_PAGE_SHIFT, &dead);
-	vmx_flush_all(d);
-	npt_bury(&dead);
+	hw_p2m_changed(d, &vd->ept, gfn, pages);
 }
 
 void vmx_dirty_log_changed(struct domain *d)
@@ -97,9 +90,9 @@ void vmx_dirty_log_changed(struct domain *d)
 	}
 	/* First all log, only then are the dirty bits cleared: none is set that is not logged. */
 	if (vd->ept.format->dirty)
-		vmx_flush_all(d);
+		hw_flush_all(d);
 	npt_write_protect(&vd->ept);
-	vmx_flush_all(d);
+	hw_flush_all(d);
 }
 
 /* -- devices ----------------------------------------------------------------------------------- */
@@ -107,20 +100,13 @@ void vmx_dirty_log_changed(struct domain *d)
 /* ioemu serves the access; the instruction is tried again when it has. */
 static int vmx_io_wait(struct vmx_vcpu *vv, struct hvm_exit *ret)
 {
-	vv->io_retry = true;
+	vv->hw.io_retry = true;
 	return vmx_leave(vv, ret, HVM_EXIT_IOREQ);
-}
-
-static void vmx_io_retire(struct vmx_vcpu *vv)
-{
-	vv->io_retry = false;
-	if (vv->vcpu->replay.done)
-		hvm_io_retire(vv->vcpu);
 }
 
 int vmx_emulate(struct vmx_vcpu *vv, struct hvm_exit *ret)
 {
-	vv->io_retry = false;
+	vv->hw.io_retry = false;
 	return vmx_leave(vv, ret, HVM_EXIT_EMULATE);
 }
 
@@ -166,7 +152,7 @@ int vmx_device_memory(struct vmx_vcpu *vv, gpa_t gpa, struct hvm_exit *ret)
 	int rc;
 
 	/* What waited for ioemu is the same instruction: it was fetched once. */
-	if (!vv->io_retry && ((vv->event & VMX_EVENT_VALID) || vmx_decode(vv, &vv->io_insn)))
+	if (!vv->hw.io_retry && ((vv->event & VMX_EVENT_VALID) || vmx_decode(vv, &vv->io_insn)))
 		return vmx_emulate(vv, ret);
 	vmx_emulate_regs(vv, &vv->io_insn, &r);
 	rc = emulate_mmio(vv->vcpu, &r, &vv->io_insn, gpa);
@@ -174,7 +160,7 @@ int vmx_device_memory(struct vmx_vcpu *vv, gpa_t gpa, struct hvm_exit *ret)
 		return vmx_io_wait(vv, ret);
 	if (rc)
 		return vmx_emulate(vv, ret);
-	vmx_io_retire(vv);
+	hw_io_retire(vv->vcpu);
 	vmx_write(vv, VMX_GUEST_RSP, vv->gpr[X86_RSP]);
 	vmx_write(vv, VMX_GUEST_RFLAGS, r.rflags);
 	return vmx_skip_bytes(vv, vv->io_insn.len);
@@ -188,39 +174,28 @@ int vmx_exit_ept(struct vmx_vcpu *vv, struct hvm_exit *ret)
 
 	if (q & VMX_EPT_UNBLOCK_NMI)
 		vmx_reblock_nmi(vv);
-	rc = npt_fault(&vv->domain->ept, &vv->vcpu->domain->p2m, &vv->ept_cache, gpa,
+	rc = npt_fault(&vv->domain->ept, &vv->vcpu->domain->p2m, &vv->hw.npt_cache, gpa,
 		       q & VMX_EPT_WRITE);
 	if (rc == -HVM_EFAULT)
 		rc = vmx_map_apic(vv, gpa);
 	if (hvm_likely(!rc)) {
 		/* A device was there when the instruction began to wait. */
-		if (hvm_unlikely(vv->io_retry))
-			vmx_io_retire(vv);
-		return VMX_RESUME;
+		if (hvm_unlikely(vv->hw.io_retry))
+			hw_io_retire(vv->vcpu);
+		return HW_RESUME;
 	}
 	if (rc == -HVM_EAGAIN)
-		return VMX_REFILL;
+		return HW_REFILL;
 	return vmx_is_data(vv) ? vmx_device_memory(vv, gpa, ret) : vmx_emulate(vv, ret);
 }
 
 int vmx_exit_io(struct vmx_vcpu *vv, struct hvm_exit *ret)
 {
 	uint64_t q = vmx_read(vv, VMX_EXIT_QUALIFICATION);
-	unsigned int bytes = VMX_IO_BYTES(q);
-	uint64_t mask = HVM_BIT(bytes * 8) - 1;
-	uint32_t value = (uint32_t)(vv->gpr[X86_RAX] & mask);
-	int rc;
 
 	if (q & VMX_IO_STRING)
 		return vmx_emulate(vv, ret);
-	if (q & VMX_IO_IN)
-		rc = hvm_pio_read(vv->vcpu, VMX_IO_PORT(q), bytes, &value);
-	else
-		rc = hvm_pio_write(vv->vcpu, VMX_IO_PORT(q), bytes, value);
-	if (rc)
+	if (hw_port_io(vv->vcpu, VMX_IO_PORT(q), VMX_IO_BYTES(q), q & VMX_IO_IN, &vv->gpr[X86_RAX]))
 		return vmx_io_wait(vv, ret);
-	vmx_io_retire(vv);
-	if (q & VMX_IO_IN)
-		vv->gpr[X86_RAX] = bytes == 4 ? value : (vv->gpr[X86_RAX] & ~mask) | (value & mask);
 	return vmx_skip(vv);
 }

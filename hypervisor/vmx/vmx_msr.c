@@ -185,7 +185,7 @@ int vmx_exit_rdmsr(struct vmx_vcpu *vv, struct hvm_exit *ret)
 	(void)ret;
 	if (vmx_read_msr(vv, (uint32_t)vv->gpr[X86_RCX], &value)) {
 		vmx_inject_exception(vv, X86_GP, 0);
-		return VMX_RESUME;
+		return HW_RESUME;
 	}
 	vv->gpr[X86_RAX] = (uint32_t)value;
 	vv->gpr[X86_RDX] = value >> 32;
@@ -199,7 +199,7 @@ int vmx_exit_wrmsr(struct vmx_vcpu *vv, struct hvm_exit *ret)
 	(void)ret;
 	if (vmx_write_msr(vv, (uint32_t)vv->gpr[X86_RCX], value)) {
 		vmx_inject_exception(vv, X86_GP, 0);
-		return VMX_RESUME;
+		return HW_RESUME;
 	}
 	return vmx_skip(vv);
 }

@@ -242,35 +242,6 @@ void vmx_store_state(struct vcpu *v, struct hvm_vcpu_state *ret)
 
 /* -- load -------------------------------------------------------------------------------------- */
 
-#define FX_FCW	     0
-#define FX_MXCSR     24
-#define FX_XMM	     160
-#define FX_XSTATE_BV 512
-
-/*
- * FXRSTOR takes the whole area as it is and faults on reserved bits of MXCSR: a component whose bit
- * in XSTATE_BV is clear gets its initial configuration here.
- */
-static void vmx_load_fpu_state(struct vmx_vcpu *vv, const struct hvm_vcpu_state *s)
-{
-	uint32_t mxcsr;
-
-	memcpy(vv->fpu, s->xsave, sizeof(vv->fpu));
-	memcpy(&mxcsr, vv->fpu + FX_MXCSR, sizeof(mxcsr));
-	mxcsr &= 0xffff;
-	if (!(s->xsave[FX_XSTATE_BV] & 1)) {
-		const uint16_t fcw = 0x37f;
-
-		memset(vv->fpu, 0, FX_XMM);
-		memcpy(vv->fpu + FX_FCW, &fcw, sizeof(fcw));
-	}
-	if (!(s->xsave[FX_XSTATE_BV] & 2))
-		memset(vv->fpu + FX_XMM, 0, 16 * 16);
-	memcpy(vv->fpu + FX_MXCSR, &mxcsr, sizeof(mxcsr));
-	memset(vv->fpu + FX_XSTATE_BV, 0, sizeof(vv->fpu) - FX_XSTATE_BV);
-	vv->fpu[FX_XSTATE_BV] = 3;
-}
-
 /* What is written to the host's registers before a guest runs must not fault there. */
 static bool vmx_state_ok(const struct hvm_vcpu_state *s)
 {
@@ -329,36 +300,16 @@ int vmx_load_state(struct vcpu *v, const struct hvm_vcpu_state *s)
 	vmx_write(vv, VMX_GUEST_ACTIVITY, 0);
 	vv->tsc_aux = s->tsc_aux;
 	vv->xcr0 = s->xcr0;
-	vmx_load_fpu_state(vv, s);
+	hw_load_fpu(vv->fpu, s);
 	vmx_forget_events(vv);
 	vmx_load_shadow(vv, s);
-	vv->io_retry = false;
+	vv->hw.io_retry = false;
 	vv->apic_filled = false;
 	__atomic_store_n(&vv->flush_linear, 1, __ATOMIC_SEQ_CST);
 	if (v->vlapic)
 		vlapic_cr8_write(v, s->cr8);
 	__atomic_store_n(&v->activity, s->activity, __ATOMIC_SEQ_CST);
 	return 0;
-}
-
-void vmx_vcpu_reset(struct vcpu *v, bool init)
-{
-	struct hvm_vcpu_state *s = hvm_os_alloc(sizeof(*s));
-	const struct hvm_cpuid_state cs = { 0 };
-	uint32_t id[4] = { 0 };
-
-	if (!s) {
-		hvm_domain_crash(v->domain, "vcpu %u: no memory for a reset", v->id);
-		return;
-	}
-	if (init)
-		vmx_store_state(v, s);
-	hvm_cpuid(v, &cs, 1, 0, id);
-	x86_state_reset(s, init, id[0]);
-	s->activity = v->id ? HVM_ACTIVITY_WAIT_SIPI : HVM_ACTIVITY_RUN;
-	(void)vmx_load_state(v, s);
-	v->reinject = (struct hvm_event){ 0 };
-	hvm_os_free(s);
 }
 
 void vmx_vcpu_start(struct vcpu *v, uint8_t vector)

@@ -123,35 +123,9 @@ void host_set_dr(unsigned int n, uint64_t value)
 
 /* -- the kernel -------------------------------------------------------------------------------- */
 
-hpa_t hvm_os_hva_to_hpa(const void *hva)
-{
-	return (uintptr_t)hva;
-}
-
-void *hvm_os_hpa_to_hva(hpa_t hpa)
-{
-	return (void *)(uintptr_t)hpa;
-}
-
-void hvm_os_pin(void)
-{
-}
-
-void hvm_os_unpin(void)
-{
-}
-
 unsigned int hvm_os_cpu(void)
 {
 	return 0;
-}
-
-void hvm_os_irq_disable(void)
-{
-}
-
-void hvm_os_irq_enable(void)
-{
 }
 
 void hvm_os_fpu_begin(void)

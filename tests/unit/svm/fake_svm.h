@@ -8,6 +8,8 @@
 #ifndef TEST_FAKE_SVM_H
 #define TEST_FAKE_SVM_H
 
+#include "fake_hw.h"
+
 #include "core/calls.h"
 #include "svm/svm.h"
 #include "x86/host.h"

@@ -40,28 +40,6 @@ static const uint32_t variants[] = {
 
 /* -- the fixture ------------------------------------------------------------------------------- */
 
-/* 64-bit code at 0x1000, flat; page tables of 2 MiB pages at 0x80000. */
-static void long_mode(struct hvm_vcpu_state *s)
-{
-	uint64_t *pml4 = (uint64_t *)(ram + 0x80000), *pdpt = (uint64_t *)(ram + 0x81000),
-		 *pd = (uint64_t *)(ram + 0x82000);
-
-	pml4[0] = 0x81007;
-	pdpt[0] = 0x82007;
-	pd[0] = 0x87;
-	s->cr0 = 0x80010033;
-	s->cr3 = 0x80000;
-	s->cr4 = 0x6a0;
-	s->efer = 0xd01;
-	s->rflags = 2;
-	s->rip = 0x1000;
-	s->gpr[X86_RSP] = 0x8000;
-	s->activity = HVM_ACTIVITY_RUN;
-	for (unsigned int i = 0; i < 6; i++)
-		s->seg[i] = (struct hvm_seg){ .sel = 0x10, .limit = ~0u, .ar = 0xc093 };
-	s->seg[HVM_SEG_CS] = (struct hvm_seg){ .sel = 8, .limit = ~0u, .ar = 0xa09b };
-}
-
 static void start(uint32_t without)
 {
 	const struct hvm_domain_config cfg = { .cpu_model = HVM_CPU_V2, .vcpus = 1 };
@@ -80,7 +58,7 @@ static void start(uint32_t without)
 	memset(ram, 0, 1u << 21);
 	assert_int_equal(domain_map(d, 0, RAM_BYTES, HVM_MEM_RAM, ram), 0);
 	vcpu_get_state(v, &s);
-	long_mode(&s);
+	fake_long_mode(ram, &s);
 	assert_int_equal(vcpu_set_state(v, &s), 0);
 }
 
@@ -264,7 +242,7 @@ static void old_translations_are_gone_however_the_processor_flushes(void **state
 		start(variants[i]);
 		for (unsigned int n = 0; n < 40; n++) {
 			fake.must_be_fresh = true;
-			svm_flush_all(d);
+			hw_flush_all(d);
 			assert_int_equal(run(just_out), 0);
 			assert_int_equal(run(just_out), 0);
 		}

@@ -260,7 +260,7 @@ int vmx_load(struct vmx_vcpu *vv, struct vmx_cpu *c, unsigned int cpu)
 	if (vv->last_cpu != cpu) {
 		vv->last_cpu = cpu;
 		vv->vpid_generation = 0;
-		vv->flush = 1;
+		vv->hw.flush = 1;
 	}
 	return 0;
 }
@@ -288,35 +288,9 @@ void vmx_load_debug(struct vmx_vcpu *vv)
 
 /* -- the kernel -------------------------------------------------------------------------------- */
 
-hpa_t hvm_os_hva_to_hpa(const void *hva)
-{
-	return (uintptr_t)hva;
-}
-
-void *hvm_os_hpa_to_hva(hpa_t hpa)
-{
-	return (void *)(uintptr_t)hpa;
-}
-
-void hvm_os_pin(void)
-{
-}
-
-void hvm_os_unpin(void)
-{
-}
-
 unsigned int hvm_os_cpu(void)
 {
 	return fake.cpu;
-}
-
-void hvm_os_irq_disable(void)
-{
-}
-
-void hvm_os_irq_enable(void)
-{
 }
 
 void hvm_os_cpu_kick(unsigned int cpu)

@@ -8,6 +8,8 @@
 #ifndef TEST_FAKE_VMX_H
 #define TEST_FAKE_VMX_H
 
+#include "fake_hw.h"
+
 #include "core/calls.h"
 #include "vmx/vmx.h"
 #include "x86/host.h"

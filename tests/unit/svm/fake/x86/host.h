@@ -6,17 +6,7 @@
 #ifndef X86_HOST_H
 #define X86_HOST_H
 
-#include "hvm/hvm_types.h"
-
-#define HOST_MSR_SPEC_CTRL 0x00000048u
-#define HOST_MSR_PRED_CMD  0x00000049u
-#define HOST_MSR_XSS	   0x00000da0u
-#define HOST_MSR_EFER	   0xc0000080u
-#define HOST_MSR_TSC_AUX   0xc0000103u
-
-struct host_cpuid {
-	uint32_t eax, ebx, ecx, edx;
-};
+#include "x86/host_regs.h"
 
 struct host_cpuid host_cpuid_leaf(uint32_t leaf, uint32_t subleaf);
 uint64_t host_rdmsr(uint32_t index);
