@@ -174,7 +174,6 @@ static int vcpu_turn(struct vcpu *v, struct hvm_exit *ret)
 		return vcpu_failed(v, "an event could not be delivered", rc);
 	if (__atomic_load_n(&v->activity, __ATOMIC_SEQ_CST) != HVM_ACTIVITY_RUN)
 		return 1;
-	v->stats.exits++;
 	rc = d->ops->run(v, ret);
 	if (rc < 0)
 		return vcpu_failed(v, "the engine failed", rc);

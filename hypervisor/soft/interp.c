@@ -418,6 +418,7 @@ int soft_run(struct vcpu *v, struct hvm_exit *ret)
 	soft_enter(sv);
 	rc = soft_loop(sv, ret);
 	soft_leave(sv);
+	v->stats.exits++;
 	return rc;
 }
 

@@ -196,6 +196,19 @@ static void an_instruction_is_as_long_as_it_is_with_and_without_next_rip(void **
 	}
 }
 
+static void an_exit_counts_once(void **state)
+{
+	static const uint8_t bytes[] = { 0x66, 0x66, 0x0f, 0xa2, 0xee };
+
+	(void)state;
+	start(0);
+	code(bytes, sizeof(bytes));
+	assert_int_equal(run(cpuid_then_out), 0);
+	assert_int_equal(fake.entries, 2);
+	assert_int_equal(v->stats.exits, 2);
+	stop();
+}
+
 static void cr4_from_rdx(struct svm_vcpu *sv, struct svm_vmcb *b, unsigned int n)
 {
 	(void)sv;
@@ -708,6 +721,7 @@ int main(void)
 		cmocka_unit_test(svm_that_another_hypervisor_uses_is_refused_and_left_alone),
 		cmocka_unit_test(processors_that_differ_are_refused),
 		cmocka_unit_test(an_instruction_is_as_long_as_it_is_with_and_without_next_rip),
+		cmocka_unit_test(an_exit_counts_once),
 		cmocka_unit_test(a_move_to_cr4_is_understood_with_and_without_decode_assists),
 		cmocka_unit_test(old_translations_are_gone_however_the_processor_flushes),
 		cmocka_unit_test(what_changes_is_never_said_to_be_clean),
