@@ -280,8 +280,10 @@ int main(void)
 	int cpus = (int)sysconf(_SC_NPROCESSORS_ONLN), have_msr = !access("/dev/cpu/0/msr", R_OK);
 	int registers = 1, bases = 1, aux = 1, breakpoints = 1, running = 1, off = 1;
 	uint64_t before[64][MSRS];
+	cpu_set_t allowed;
 	struct guest g;
 
+	sched_getaffinity(0, sizeof(allowed), &allowed);
 	for (int cpu = 0; cpu < cpus && cpu < 64; cpu++)
 		msrs_read(before[cpu], cpu);
 	if (guest_create(&g) < 0) {
@@ -289,6 +291,8 @@ int main(void)
 		return 1;
 	}
 	for (int cpu = 0; cpu < cpus && cpu < 64; cpu++) {
+		if (!CPU_ISSET(cpu, &allowed))
+			continue;
 		bind(cpu);
 		if (guest_step(&g)) {
 			printf("# port %x\n", (unsigned int)g.req->address);
