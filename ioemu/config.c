@@ -189,7 +189,7 @@ static int config_machine(struct ioemu_config *c, struct ioemu_error *err)
 	static const char *const models[] = { "hvm-v2", "hvm-v1", NULL };
 	static const char *const translators[] = { "off", "on", "verify", NULL };
 	unsigned int engine, model, translator;
-	uint64_t vcpus;
+	uint64_t vcpus = 0;
 
 	if (config_string(c->root, "uuid", "", true, &c->uuid, err) < 0 ||
 	    config_string(c->root, "name", "", true, &c->name, err) < 0 ||

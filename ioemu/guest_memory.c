@@ -101,7 +101,7 @@ static bool guest_memory_is_ram(struct guest_memory *m, gpa_t gpa, uint64_t len)
 int guest_memory_read(struct guest_memory *m, gpa_t gpa, void *buf, size_t len)
 {
 	uint8_t *to = buf;
-	uint64_t piece;
+	uint64_t piece = 0;
 
 	if (!guest_memory_is_ram(m, gpa, len))
 		return -EFAULT;
@@ -118,7 +118,7 @@ int guest_memory_write(struct guest_memory *m, gpa_t gpa, const void *buf, size_
 	const uint8_t *from = buf;
 	size_t left = len;
 	gpa_t at = gpa;
-	uint64_t piece;
+	uint64_t piece = 0;
 
 	if (!guest_memory_is_ram(m, gpa, len))
 		return -EFAULT;
