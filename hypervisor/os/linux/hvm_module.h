@@ -30,19 +30,19 @@ struct vm_area_struct;
 
 /* -- memory.c ------------------------------------------------------------------------------ */
 
-struct module_memory {
+struct pinned_memory {
 	struct mm_struct *mm; /* whose memory it is; held by mmgrab() */
 	struct list_head regions;
 	unsigned int region_count;
 };
 
-void memory_init(struct module_memory *m);
+void memory_init(struct pinned_memory *m);
 /* Everything unpinned; the domain is gone. */
-void memory_fini(struct module_memory *m);
+void memory_fini(struct pinned_memory *m);
 /* What @a names, pinned and mapped into the kernel at *ret; sem written. */
-int memory_get(struct module_memory *m, const struct hvm_ioctl_memory *a, void **ret);
+int memory_get(struct pinned_memory *m, const struct hvm_ioctl_memory *a, void **ret);
 /* Give back what the core's map does not use; sem written and no vcpu running. */
-void memory_reclaim(struct module_memory *m, struct domain *core);
+void memory_reclaim(struct pinned_memory *m, struct domain *core);
 
 /* -- vendors.c ----------------------------------------------------------------------------- */
 
@@ -81,7 +81,7 @@ struct module_domain {
 	struct abi_domain abi;
 	struct rw_semaphore sem;
 	atomic_t running; /* vcpus inside vcpu_run() */
-	struct module_memory memory;
+	struct pinned_memory memory;
 	struct module_vcpu vcpu[HVM_MAX_VCPUS];
 };
 

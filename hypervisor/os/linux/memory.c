@@ -31,7 +31,7 @@ struct memory_region {
 	void *kva;
 };
 
-void memory_init(struct module_memory *m)
+void memory_init(struct pinned_memory *m)
 {
 	INIT_LIST_HEAD(&m->regions);
 	mmgrab(current->mm);
@@ -76,7 +76,7 @@ static int memory_pin(u64 hva, unsigned long pages, unsigned int flags, struct p
 /* -- regions ------------------------------------------------------------------------------- */
 
 /* @r's pages are pinned and accounted. */
-static void region_destroy(struct module_memory *m, struct memory_region *r)
+static void region_destroy(struct pinned_memory *m, struct memory_region *r)
 {
 	if (r->kva)
 		vunmap(r->kva);
@@ -98,7 +98,7 @@ static int region_pin(struct memory_region *r, enum hvm_mem_type type)
 }
 
 /* Pinned and accounted, not yet mapped. */
-static struct memory_region *region_create(struct module_memory *m, u64 hva, unsigned long pages,
+static struct memory_region *region_create(struct pinned_memory *m, u64 hva, unsigned long pages,
 					   enum hvm_mem_type type)
 {
 	struct memory_region *r = kzalloc(sizeof(*r), GFP_KERNEL_ACCOUNT);
@@ -126,7 +126,7 @@ err_free:
 	return ERR_PTR(rc);
 }
 
-static struct memory_region *memory_find(struct module_memory *m, const struct memory_region *like)
+static struct memory_region *memory_find(struct pinned_memory *m, const struct memory_region *like)
 {
 	struct memory_region *r;
 
@@ -141,7 +141,7 @@ static struct memory_region *memory_find(struct module_memory *m, const struct m
 }
 
 /* The region of this memory as it is now: one that is there already, or a new one. */
-static struct memory_region *memory_region(struct module_memory *m, u64 hva, unsigned long pages,
+static struct memory_region *memory_region(struct pinned_memory *m, u64 hva, unsigned long pages,
 					   enum hvm_mem_type type)
 {
 	struct memory_region *r = region_create(m, hva, pages, type), *old;
@@ -182,7 +182,7 @@ static bool region_is_mapped(const struct memory_region *r, const struct domain 
 	return false;
 }
 
-void memory_reclaim(struct module_memory *m, struct domain *core)
+void memory_reclaim(struct pinned_memory *m, struct domain *core)
 {
 	struct memory_region *r, *next;
 
@@ -197,7 +197,7 @@ void memory_reclaim(struct module_memory *m, struct domain *core)
 	}
 }
 
-int memory_get(struct module_memory *m, const struct hvm_ioctl_memory *a, void **ret)
+int memory_get(struct pinned_memory *m, const struct hvm_ioctl_memory *a, void **ret)
 {
 	struct memory_region *r;
 
@@ -210,7 +210,7 @@ int memory_get(struct module_memory *m, const struct hvm_ioctl_memory *a, void *
 	return 0;
 }
 
-void memory_fini(struct module_memory *m)
+void memory_fini(struct pinned_memory *m)
 {
 	struct memory_region *r, *next;
 

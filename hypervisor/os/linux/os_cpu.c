@@ -9,6 +9,7 @@
 
 #include <asm/desc.h>
 #include <asm/fpu/api.h>
+#include <asm/nospec-branch.h>
 #include <asm/perf_event.h>
 #include <asm/processor-flags.h>
 #include <asm/tlbflush.h>
@@ -21,15 +22,26 @@
 #include <linux/reboot.h>
 #include <linux/smp.h>
 #include <linux/syscore_ops.h>
+#ifdef smp_send_reschedule /* a macro that traces, since 6.4 */
+#include <trace/events/ipi.h>
+#endif
 
 void hvm_os_pin(void)
 {
 	preempt_disable();
 }
 
-/* A VM exit of VT-x leaves the task state segment without the I/O bitmap behind it. */
+/*
+ * A VM exit of VT-x leaves the task state segment without the I/O bitmap behind it. What a guest
+ * taught the branch predictor is not for ioemu to follow (VMSCAPE): asked so, the kernel makes the
+ * processor forget it on the way to user space.
+ */
 void hvm_os_unpin(void)
 {
+#ifdef X86_FEATURE_IBPB_EXIT_TO_USER
+	if (cpu_feature_enabled(X86_FEATURE_IBPB_EXIT_TO_USER))
+		this_cpu_write(x86_ibpb_exit_to_user, true);
+#endif
 	if (boot_cpu_has(X86_FEATURE_VMX))
 		invalidate_tss_limit();
 	preempt_enable();

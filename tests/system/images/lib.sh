@@ -31,8 +31,27 @@ use_folder() {
 	out=$(cd "$1" && pwd)
 }
 
+# $debian_release: packages of that Debian release (bullseye, bookworm-backports) in place of those
+# that this host is set up for. They are kept apart, under names that end with $of_release.
+debian_release=
+of_release=
+
+# use_release [RELEASE]
+use_release() {
+	debian_release=${1:-}
+	of_release=${1:+-$1}
+	case $debian_release in
+	*[!a-z-]*) die "no Debian release: $debian_release" ;;
+	esac
+}
+
 # The Debian archives this host is set up for, as sources.list lines; else the usual ones.
 debian_sources() {
+	if [ -n "$debian_release" ]; then
+		echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]" \
+			"http://deb.debian.org/debian $debian_release main"
+		return
+	fi
 	# shellcheck disable=SC2016 # apt expands these
 	found=$(apt-get indextargets --format '$(REPO_URI)|$(RELEASE)|$(COMPONENT)' 'Created-By: Packages' \
 		'Origin: Debian' 2>/dev/null | sort -u | grep '|main$' || true)
@@ -49,7 +68,7 @@ debian_sources() {
 
 # apt_root ARCH - a private apt root for that architecture, with its package lists; sets $apt_options.
 apt_root() {
-	root=$out/apt-$1
+	root=$out/apt-$1$of_release
 	apt_options="-q -o Dir::State=$root/state -o Dir::Cache=$root/cache -o Dir::Etc=$root/etc
 		-o Dir::State::status=$root/status -o APT::Architecture=$1 -o APT::Architectures::=$1
 		-o Debug::NoLocking=1 -o APT::Sandbox::User=root -o Acquire::Languages=none
@@ -75,7 +94,7 @@ apt_root() {
 # fetch_package ARCH PACKAGE FOLDER - download and unpack into FOLDER.
 fetch_package() {
 	apt_root "$1"
-	debs=$out/debs-$1
+	debs=$out/debs-$1$of_release
 	mkdir -p "$debs" "$3"
 	# shellcheck disable=SC2086
 	deb=$(cd "$debs" && apt-get $apt_options download --print-uris "$2" 2>/dev/null |
