@@ -225,6 +225,16 @@ static void on_patience(uv_timer_t *t)
 		uv_timer_start(t, on_patience, next - now, 0);
 }
 
+/** Does a call with fn wait? */
+bool vm_waits(const struct domain *d, vm_reply_fn fn)
+{
+	for (int i = 0; d->vm && i < CALLS_MAX; i++) {
+		if (d->vm->calls[i].id && d->vm->calls[i].fn == fn)
+			return true;
+	}
+	return false;
+}
+
 /** Fail the calls that wait with fn; the others are left as they are. */
 void vm_abandon(struct domain *d, vm_reply_fn fn)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The host, health, metrics, and operations. Read-only. */
+/* The host, health, and operations. Read-only. */
 #include "http/http.h"
 #include "hvm/hvm.h"
 #include "hvmd.h"
@@ -85,28 +85,6 @@ void api_contract_json(struct request *rq, const char *id)
 	(void)id;
 	reply_text(rq, 200, "application/json", contract_json,
 		   (size_t)(contract_json_end - contract_json));
-}
-
-/** GET /metrics: Prometheus text. */
-void api_metrics(struct request *rq, const char *id)
-{
-	unsigned count[DOM_STATES] = { 0 };
-	char text[2048];
-	size_t n;
-
-	(void)id;
-	for (struct domain *d = hvmd.domains; d; d = d->next)
-		count[d->state]++;
-	n = (size_t)snprintf(text, sizeof(text),
-			     "# TYPE hvmd_requests_total counter\nhvmd_requests_total %llu\n"
-			     "# TYPE hvmd_uptime_seconds gauge\nhvmd_uptime_seconds %llu\n"
-			     "# TYPE hvmd_domains gauge\n",
-			     (unsigned long long)hvmd.requests,
-			     (unsigned long long)(uv_now(&hvmd.loop) - hvmd.started_ms) / 1000);
-	for (int i = 0; i < DOM_STATES && n < sizeof(text); i++)
-		n += (size_t)snprintf(text + n, sizeof(text) - n, "hvmd_domains{state=\"%s\"} %u\n",
-				      dom_state_names[i], count[i]);
-	reply_text(rq, 200, "text/plain; version=0.0.4", text, strlen(text));
 }
 
 /** GET /v1/operations?domain= : the newest 100. */

@@ -82,6 +82,8 @@ void api_version(struct request *rq, const char *id);
 void api_contract_yaml(struct request *rq, const char *id);
 void api_contract_json(struct request *rq, const char *id);
 void api_metrics(struct request *rq, const char *id);
+void api_metrics_tick(void);
+void api_metrics_abandon(void);
 void api_operations_list(struct request *rq, const char *id);
 void api_operation_get(struct request *rq, const char *id);
 void api_operation_wait(struct request *rq, const char *id);

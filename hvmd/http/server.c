@@ -163,6 +163,7 @@ static void on_tick(uv_timer_t *t)
 	(void)t;
 	wake(NULL, false);
 	events_tick();
+	api_metrics_tick();
 }
 
 static void run(struct listener *l);
@@ -418,6 +419,7 @@ void http_stop(void)
 	hvmd.quitting = true;
 	wake(NULL, true);
 	api_screenshots_abandon();
+	api_metrics_abandon();
 	bridges_close();
 	end_streams();
 	for (int i = 0; i < 2; i++) {
