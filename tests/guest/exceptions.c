@@ -153,12 +153,29 @@ static const struct {
 	{ "user: wbinvd", user_wbinvd },
 	{ "user: int3", user_int3 },
 	{ "user: vmmcall", user_vmmcall },
-	{ "user: sgdt under UMIP", user_sgdt },
 	{ "user: popf keeps IF and IOPL", user_popf },
 	{ "user: iret to ring 0", user_iret },
 	{ "user: sysret", user_sysret },
 	{ "user: reads the kernel's", user_read_kernel },
 };
+
+/* Not every processor has UMIP: what CPUID says, CR4 does, and then SGDT is for the kernel only. */
+static void umip(void)
+{
+	uint32_t a = 7, b, c = 0, d;
+	unsigned int told, taken, refused, denied, done;
+
+	__asm__ volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
+	told = c >> 2 & 1;
+	TRY("mov %%cr4, %%rax\n or $0x800, %%rax\n mov %%rax, %%cr4", "m"(word));
+	taken = caught.vector == 0xff && (cr4() & 0x800);
+	refused = caught.vector == 13 && caught.error == 0 && !(cr4() & 0x800);
+	say("UMIP in CR4 is as CPUID says: %u", told ? taken : refused);
+	user_call((uintptr_t)user_sgdt, 0x2b);
+	denied = caught.vector == 13 && caught.error == 0 && caught.offset == 4;
+	done = caught.vector == 0x80 && caught.offset == 10;
+	say("user: sgdt is as UMIP says: %u", (told ? denied : done) && caught.cpl == 3);
+}
 
 static void ring3(void)
 {
@@ -167,7 +184,7 @@ static void ring3(void)
 
 	*pte &= ~4ull;
 	invlpg(page_tables);
-	set_cr4(cr4() | 0x800); /* UMIP */
+	umip();
 	for (unsigned int i = 0; i < sizeof(users) / sizeof(users[0]); i++) {
 		user_call((uintptr_t)users[i].fn, 0x2b);
 		say_caught(users[i].name);
