@@ -75,6 +75,16 @@ static uint64_t domain_host_tsc(const struct domain *d)
 		       : hvm_os_rdtsc();
 }
 
+/* Ticks of the host as ticks of the guest; exactly as the processor computes them. */
+static uint64_t domain_scale_tsc(const struct domain *d, uint64_t host)
+{
+	uint64_t ratio = __atomic_load_n(&d->tsc_ratio, __ATOMIC_RELAXED);
+
+	if (hvm_likely(!ratio))
+		return host;
+	return (uint64_t)((unsigned __int128)host * ratio >> d->ops->tsc_ratio_bits());
+}
+
 uint64_t hvm_vcpu_rdtsc(struct vcpu *v)
 {
 	const struct domain *d = v->domain;
@@ -83,7 +93,8 @@ uint64_t hvm_vcpu_rdtsc(struct vcpu *v)
 
 	do {
 		seq = time_read_begin(d);
-		tsc = domain_host_tsc(d) + __atomic_load_n(&v->tsc_offset, __ATOMIC_SEQ_CST);
+		tsc = domain_scale_tsc(d, domain_host_tsc(d)) +
+		      __atomic_load_n(&v->tsc_offset, __ATOMIC_SEQ_CST);
 	} while (time_changed_since(d, seq));
 	return tsc;
 }
@@ -118,7 +129,7 @@ void domain_resume_time(struct domain *d)
 		uint64_t tsc;
 
 		time_write_begin(d);
-		tsc = hvm_os_rdtsc() - d->paused_tsc;
+		tsc = domain_scale_tsc(d, hvm_os_rdtsc()) - domain_scale_tsc(d, d->paused_tsc);
 		for (unsigned int i = 0; i < d->vcpu_count; i++)
 			__atomic_fetch_sub(&d->vcpu[i]->tsc_offset, tsc, __ATOMIC_SEQ_CST);
 		__atomic_fetch_add(&d->time_offset_ns, hvm_os_now_ns() - d->paused_at_ns,
@@ -132,8 +143,41 @@ void domain_resume_time(struct domain *d)
 
 uint64_t hvm_tsc_khz(const struct domain *d)
 {
-	(void)d;
-	return hvm_os_tsc_khz();
+	return d->tsc_khz ? d->tsc_khz : hvm_os_tsc_khz();
+}
+
+/* @khz to @here, as a fixed-point number of @bits fractional bits. */
+static uint64_t domain_tsc_ratio(uint64_t khz, uint64_t here, unsigned int bits)
+{
+	uint64_t ratio = khz / here, rest = khz % here;
+
+	for (unsigned int i = 0; i < bits; i++) {
+		rest *= 2;
+		ratio = ratio * 2 + (rest >= here);
+		if (rest >= here)
+			rest -= here;
+	}
+	return ratio;
+}
+
+int domain_set_tsc_khz(struct domain *d, uint64_t khz, bool check)
+{
+	uint64_t here = hvm_os_tsc_khz(), apart = khz > here ? khz - here : here - khz;
+	bool same = apart <= here / 1000;
+	unsigned int bits = d->ops->tsc_ratio_bits ? d->ops->tsc_ratio_bits() : 0;
+
+	if (!same && (!bits || khz / 16 > here || khz < here / 16))
+		return -HVM_EINVAL;
+	if (check)
+		return 0;
+	hvm_os_mutex_lock(&d->lock);
+	time_write_begin(d);
+	d->tsc_khz = same ? 0 : khz;
+	__atomic_store_n(&d->tsc_ratio, same ? 0 : domain_tsc_ratio(khz, here, bits),
+			 __ATOMIC_RELAXED);
+	time_write_end(d);
+	hvm_os_mutex_unlock(&d->lock);
+	return 0;
 }
 
 /* The TSCs of all vcpus start at zero, together. */
@@ -142,7 +186,7 @@ static void domain_reset_tsc(struct domain *d)
 	uint64_t host;
 
 	hvm_os_mutex_lock(&d->lock);
-	host = domain_host_tsc(d);
+	host = domain_scale_tsc(d, domain_host_tsc(d));
 	for (unsigned int i = 0; i < d->vcpu_count; i++)
 		__atomic_store_n(&d->vcpu[i]->tsc_offset, 0 - host, __ATOMIC_SEQ_CST);
 	hvm_os_mutex_unlock(&d->lock);

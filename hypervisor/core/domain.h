@@ -130,6 +130,8 @@ struct domain {
 	uint64_t time_offset_ns;
 	uint64_t paused_at_ns;	     /* 0: running */
 	uint64_t paused_tsc;	     /* host TSC when time was paused */
+	uint64_t tsc_khz;	     /* what the guest counts at; 0: the host's rate */
+	uint64_t tsc_ratio;	     /* guest ticks a host tick, as ops->tsc_ratio_bits; 0: one */
 	uint32_t legacy_replacement; /* atomic: HPET drives IRQ 0 and 8 */
 	uint32_t crashed;	     /* atomic, enum hvm_crash */
 	char crash_reason[256];	     /* holds once crashed is HVM_CRASH_TOLD */
@@ -154,9 +156,15 @@ void hvm_domain_crash(struct domain *d, const char *fmt, ...) __attribute__((for
 bool hvm_domain_is_crashed(const struct domain *d);
 /* Wake or interrupt @v so that it looks at requests and pending interrupts. Any thread. */
 void hvm_vcpu_request(struct vcpu *v, uint32_t request);
-/* Guest TSC now. The TSC counts at HVM_TSC_KHZ-invariant rate = host's. */
+/* Guest TSC now. It counts at hvm_tsc_khz(): the host's rate, or that of where the guest began. */
 uint64_t hvm_vcpu_rdtsc(struct vcpu *v);
 uint64_t hvm_tsc_khz(const struct domain *d);
+/*
+ * domain_set_tsc_khz - the guest has calibrated its TSC elsewhere: let it count at @khz here, too.
+ * Rates within 1/1000 of the host's are the host's. With @check nothing changes. No vcpu runs.
+ * -HVM_EINVAL: the processor has no such factor, or the rates are more than 16 apart.
+ */
+int domain_set_tsc_khz(struct domain *d, uint64_t khz, bool check);
 
 /* -- core/intercept.c: in-core devices --------------------------------------------------------- */
 

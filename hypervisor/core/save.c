@@ -175,17 +175,14 @@ static int domain_record_load(struct domain *d, unsigned int instance, struct hv
 			      bool check)
 {
 	uint32_t vcpus = hvm_load_u32(r), model = hvm_load_u32(r);
-	uint64_t khz = hvm_load_u64(r), here = hvm_tsc_khz(d), apart;
+	uint64_t khz = hvm_load_u64(r);
 
 	(void)instance;
-	(void)check;
 	if (r->error != 0)
 		return r->error;
-	/* The guest has calibrated its TSC: another host must count as fast, within 1/1000. */
-	apart = khz > here ? khz - here : here - khz;
-	if (vcpus != d->vcpu_count || model != d->config.cpu_model || apart > here / 1000)
+	if (vcpus != d->vcpu_count || model != d->config.cpu_model)
 		return -HVM_EINVAL;
-	return 0;
+	return domain_set_tsc_khz(d, khz, check);
 }
 
 /* -- CPU ------------------------------------------------------------------------------------- */

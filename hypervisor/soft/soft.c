@@ -527,6 +527,12 @@ static void soft_dirty_log_changed(struct domain *d)
 	soft_post_all(d, SOFT_REQ_TLB_W, NULL, 0);
 }
 
+/* RDTSC asks the core, which multiplies. */
+static unsigned int soft_tsc_ratio_bits(void)
+{
+	return 48;
+}
+
 const struct hvm_function_table soft_function_table = {
 	.name = "soft",
 	.domain_init = soft_domain_init,
@@ -540,6 +546,7 @@ const struct hvm_function_table soft_function_table = {
 	.can_inject = soft_can_inject,
 	.translate = soft_op_translate,
 	.guest_rip = soft_guest_rip,
+	.tsc_ratio_bits = soft_tsc_ratio_bits,
 	.run = soft_run,
 	.inject_event = soft_inject_event,
 	.intr_window = soft_intr_window,

@@ -39,6 +39,7 @@ static void svm_read_features(struct svm_features *f)
 	*f = (struct svm_features){
 		.asids = svm.ebx,
 		.has_next_rip = svm_bit(svm.edx, 3),
+		.has_tsc_ratio = svm_bit(svm.edx, 4),
 		.has_clean_bits = svm_bit(svm.edx, 5),
 		.has_flush_by_asid = svm_bit(svm.edx, 6),
 		.has_decode_assists = svm_bit(svm.edx, 7),
@@ -125,6 +126,7 @@ static int svm_cpu_on(void)
 	c->next_asid = svm_host.features.asids;
 	c->asid_generation++;
 	c->last_domain = 0;
+	c->tsc_ratio = 0;
 	host_wrmsr(HOST_MSR_EFER, host_rdmsr(HOST_MSR_EFER) | EFER_SVME);
 	host_wrmsr(MSR_VM_HSAVE_PA, c->hsave_hpa);
 	__atomic_store_n(&c->on, true, __ATOMIC_SEQ_CST);
@@ -136,6 +138,8 @@ static void svm_cpu_off(void)
 	struct svm_cpu *c = svm_host.cpu[hvm_os_cpu()];
 
 	__atomic_store_n(&c->on, false, __ATOMIC_SEQ_CST);
+	if (svm_host.features.has_tsc_ratio)
+		host_wrmsr(SVM_MSR_TSC_RATIO, SVM_TSC_RATIO_ONE);
 	host_wrmsr(MSR_VM_HSAVE_PA, 0);
 	host_wrmsr(HOST_MSR_EFER, host_rdmsr(HOST_MSR_EFER) & ~EFER_SVME);
 }
@@ -224,6 +228,11 @@ static uint64_t svm_guest_rip(struct vcpu *v)
 	return svm_vcpu(v)->vmcb->rip;
 }
 
+static unsigned int svm_tsc_ratio_bits(void)
+{
+	return svm_host.features.has_tsc_ratio ? SVM_TSC_RATIO_BITS : 0;
+}
+
 static void svm_cpuid_filter(struct vcpu *v, uint32_t leaf, uint32_t subleaf, uint32_t out[4])
 {
 	(void)v;
@@ -244,6 +253,7 @@ static const struct hvm_function_table svm_function_table = {
 	.can_inject = svm_can_inject,
 	.translate = svm_translate,
 	.guest_rip = svm_guest_rip,
+	.tsc_ratio_bits = svm_tsc_ratio_bits,
 	.run = svm_run,
 	.inject_event = svm_inject_event,
 	.intr_window = svm_intr_window,

@@ -21,6 +21,7 @@
 struct svm_features {
 	uint32_t asids; /* 1 to asids - 1 may be used */
 	bool has_next_rip;
+	bool has_tsc_ratio;
 	bool has_clean_bits;
 	bool has_flush_by_asid;
 	bool has_decode_assists;
@@ -44,6 +45,7 @@ struct svm_cpu {
 	uint32_t next_asid;
 	uint64_t asid_generation; /* ASIDs of an older one are void on this CPU */
 	uint64_t last_domain;	  /* svm_domain.id of who ran here last */
+	uint64_t tsc_ratio;	  /* what the MSR holds; 0: not known */
 };
 
 struct svm_host {
@@ -60,6 +62,10 @@ struct svm_domain {
 	uint64_t id; /* never used twice */
 	struct npt npt;
 };
+
+#define SVM_MSR_TSC_RATIO  0xc0000104u
+#define SVM_TSC_RATIO_BITS 32
+#define SVM_TSC_RATIO_ONE  HVM_BIT(SVM_TSC_RATIO_BITS)
 
 struct svm_vcpu {
 	uint64_t gpr[16]; /* RAX and RSP too; svm_asm.S knows that it comes first */

@@ -143,6 +143,19 @@ static void svm_unload_registers(struct svm_vcpu *sv)
 	hvm_os_fpu_end();
 }
 
+/* The factor means nothing to the host itself: it stays until another domain wants another. */
+static void svm_load_tsc_ratio(const struct svm_vcpu *sv, struct svm_cpu *c)
+{
+	uint64_t ratio = __atomic_load_n(&sv->vcpu->domain->tsc_ratio, __ATOMIC_RELAXED);
+
+	if (!ratio)
+		ratio = SVM_TSC_RATIO_ONE;
+	if (!svm_host.features.has_tsc_ratio || c->tsc_ratio == ratio)
+		return;
+	c->tsc_ratio = ratio;
+	host_wrmsr(SVM_MSR_TSC_RATIO, ratio);
+}
+
 /* This CPU is ours until unpin. */
 static void svm_load(struct svm_vcpu *sv, struct svm_cpu *c, unsigned int cpu)
 {
@@ -157,6 +170,7 @@ static void svm_load(struct svm_vcpu *sv, struct svm_cpu *c, unsigned int cpu)
 			host_wrmsr(HOST_MSR_PRED_CMD, 1);
 		c->last_domain = sv->domain->id;
 	}
+	svm_load_tsc_ratio(sv, c);
 	host_vmsave(c->host_hpa);
 	svm_load_registers(sv);
 }

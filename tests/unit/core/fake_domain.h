@@ -168,6 +168,13 @@ static inline void fake_memory_written(struct domain *d, gfn_t gfn, uint64_t pag
 	f->written_calls++;
 }
 
+static unsigned int fake_ratio_bits; /* 0: this processor cannot multiply the TSC */
+
+static unsigned int fake_tsc_ratio_bits(void)
+{
+	return fake_ratio_bits;
+}
+
 static const struct hvm_function_table fake_function_table = {
 	.name = "fake",
 	.domain_init = fake_domain_init,
@@ -181,6 +188,7 @@ static const struct hvm_function_table fake_function_table = {
 	.can_inject = fake_can_inject,
 	.translate = fake_translate,
 	.guest_rip = fake_guest_rip,
+	.tsc_ratio_bits = fake_tsc_ratio_bits,
 	.run = fake_run,
 	.inject_event = fake_inject_event,
 	.intr_window = fake_intr_window,

@@ -294,6 +294,40 @@ static void reset_while_paused_starts_with_the_resume(void **state)
 	assert_in_range(hvm_vcpu_rdtsc(d->vcpu[0]), hvm_tsc_khz(d) - 1, hvm_tsc_khz(d) + 1);
 }
 
+/* Twice as fast as this host, and two thirds as fast. */
+static void a_guest_from_elsewhere_counts_at_its_own_rate(void **state)
+{
+	const uint64_t rates[] = { hvm_os_tsc_khz() * 2, hvm_os_tsc_khz() / 3 * 2 };
+	uint64_t tsc;
+
+	(void)state;
+	fake_ratio_bits = 32;
+	for (unsigned int i = 0; i < HVM_ARRAY_SIZE(rates); i++) {
+		const uint64_t start = i * 100000000ull;
+
+		assert_int_equal(domain_set_tsc_khz(d, rates[i], true), 0);
+		assert_int_not_equal(hvm_tsc_khz(d), rates[i]);
+		assert_int_equal(domain_set_tsc_khz(d, rates[i], false), 0);
+		assert_int_equal(hvm_tsc_khz(d), rates[i]);
+		fake_run_to(start + 1000000);
+		assert_int_equal(domain_reset(d), 0);
+		assert_int_equal(hvm_vcpu_rdtsc(d->vcpu[0]), 0);
+		fake_run_to(start + 2000000);
+		tsc = hvm_vcpu_rdtsc(d->vcpu[0]);
+		assert_in_range(tsc, rates[i] - 2, rates[i] + 2);
+		domain_pause_time(d);
+		fake_run_to(start + 50000000);
+		assert_int_equal(hvm_vcpu_rdtsc(d->vcpu[0]), tsc);
+		domain_resume_time(d);
+		assert_int_equal(hvm_vcpu_rdtsc(d->vcpu[0]), tsc);
+		fake_run_to(start + 51000000);
+		assert_in_range(hvm_vcpu_rdtsc(d->vcpu[1]), 2 * rates[i] - 4, 2 * rates[i] + 4);
+	}
+	fake_ratio_bits = 0;
+	assert_int_equal(domain_set_tsc_khz(d, rates[0], true), -HVM_EINVAL);
+	assert_int_equal(hvm_tsc_khz(d), rates[1]);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -311,6 +345,7 @@ int main(void)
 		TEST(a_claimed_crash_is_not_yet_one),
 		TEST(reset_is_power_on_for_everything),
 		TEST(reset_while_paused_starts_with_the_resume),
+		TEST(a_guest_from_elsewhere_counts_at_its_own_rate),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -180,6 +180,32 @@ static void guest_tsc_goes_on_from_its_value(void **state)
 	hvm_os_test_real_clock();
 }
 
+static void guest_tsc_keeps_its_rate(void **state)
+{
+	struct domain *d = busy_domain(), *other;
+	uint64_t khz = hvm_os_tsc_khz() / 2, tsc;
+	struct hvm_save_writer w;
+
+	(void)state;
+	fake_ratio_bits = 48;
+	assert_int_equal(domain_set_tsc_khz(d, khz, false), 0);
+	tsc = hvm_vcpu_rdtsc(d->vcpu[0]);
+	save(d, &w);
+	other = empty_domain();
+	fake_jump_to(5000000000ull);
+	assert_int_equal(hvm_core_load(other, w.buf, w.used), 0);
+	assert_int_equal(hvm_tsc_khz(other), khz);
+	assert_int_equal(hvm_vcpu_rdtsc(other->vcpu[0]), tsc);
+	domain_destroy(other);
+	fake_ratio_bits = 0;
+	other = empty_domain();
+	assert_int_equal(hvm_core_load(other, w.buf, w.used), -HVM_EINVAL);
+	domain_destroy(other);
+	domain_destroy(d);
+	hvm_os_free(w.buf);
+	hvm_os_test_real_clock();
+}
+
 /* Offsets of all record headers; returns how many, END included. */
 static unsigned int records(const uint8_t *buf, size_t bytes, size_t *at, unsigned int max)
 {
@@ -542,6 +568,7 @@ int main(void)
 		cmocka_unit_test(writing_without_memory_is_sticky),
 		cmocka_unit_test(a_loaded_domain_saves_the_same_stream),
 		cmocka_unit_test(guest_tsc_goes_on_from_its_value),
+		cmocka_unit_test(guest_tsc_keeps_its_rate),
 		cmocka_unit_test(stream_has_each_record_once),
 		cmocka_unit_test(truncated_streams_are_refused_at_every_length),
 		cmocka_unit_test(a_flipped_bit_is_found_by_the_sum),

@@ -24,7 +24,7 @@ void fake_svm_reset(uint32_t without)
 	fake.npt = true;
 	fake.asids = 8;
 	fake.svm_edx = (FAKE_NEXT_RIP | FAKE_CLEAN | FAKE_FLUSH_ASID | FAKE_DECODE |
-			FAKE_PAUSE_FILTER | FAKE_THRESHOLD | FAKE_VGIF) &
+			FAKE_PAUSE_FILTER | FAKE_THRESHOLD | FAKE_VGIF | FAKE_TSC_RATIO) &
 		       ~without;
 	fake.ext1_edx = 1u << 27 | 1u << 26;
 	fake.ext8_ebx = 1u << 12 | 1u << 14;

@@ -45,6 +45,7 @@ void fake_svm_reset(uint32_t without);
 void fake_on_all_cpus(int error);
 
 #define FAKE_NEXT_RIP	  (1u << 3)
+#define FAKE_TSC_RATIO	  (1u << 4)
 #define FAKE_CLEAN	  (1u << 5)
 #define FAKE_FLUSH_ASID	  (1u << 6)
 #define FAKE_DECODE	  (1u << 7)

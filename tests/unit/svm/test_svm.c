@@ -29,6 +29,7 @@ static const uint32_t variants[] = {
 	0,
 	FAKE_NEXT_RIP,
 	FAKE_DECODE,
+	FAKE_TSC_RATIO,
 	FAKE_CLEAN,
 	FAKE_FLUSH_ASID,
 	FAKE_PAUSE_FILTER | FAKE_THRESHOLD,
@@ -194,6 +195,55 @@ static void an_instruction_is_as_long_as_it_is_with_and_without_next_rip(void **
 		assert_int_equal(svm_vcpu(v)->gpr[X86_RAX], 0xd);
 		stop();
 	}
+}
+
+static void only_out(struct svm_vcpu *sv, struct svm_vmcb *b, unsigned int n)
+{
+	(void)sv;
+	(void)n;
+	out_510(b);
+}
+
+/* Of a domain that was saved on another host; @khz in sixteenths of this host's. */
+static void a_guest_counts_at_the_rate_that_it_knows(void **state)
+{
+	static const struct {
+		uint32_t sixteenths;
+		uint64_t ratio;
+	} rows[] = { { 8, 1ull << 31 }, { 16, 1ull << 32 }, { 24, 3ull << 31 }, { 1, 1ull << 28 } };
+	uint64_t here = hvm_os_tsc_khz() & ~15ull, msr;
+
+	(void)state;
+	for (size_t i = 0; i < HVM_ARRAY_SIZE(rows); i++) {
+		start(0);
+		assert_int_equal(domain_set_tsc_khz(d, here / 16 * rows[i].sixteenths, false), 0);
+		assert_int_equal(run(only_out), 0);
+		msr = host_rdmsr(SVM_MSR_TSC_RATIO);
+		/* The host's own rate is no multiple of sixteen. */
+		assert_in_range(msr, rows[i].ratio - rows[i].ratio / 1000, rows[i].ratio);
+		if (rows[i].sixteenths != 16)
+			assert_int_equal(msr, d->tsc_ratio);
+		stop();
+		assert_int_equal(host_rdmsr(SVM_MSR_TSC_RATIO), SVM_TSC_RATIO_ONE);
+	}
+}
+
+static void another_rate_is_refused_where_the_processor_cannot_multiply(void **state)
+{
+	uint64_t here = hvm_os_tsc_khz();
+
+	(void)state;
+	start(FAKE_TSC_RATIO);
+	assert_int_equal(domain_set_tsc_khz(d, here / 2, false), -HVM_EINVAL);
+	assert_int_equal(domain_set_tsc_khz(d, here + here / 2000, false), 0);
+	assert_int_equal(run(only_out), 0);
+	assert_int_equal(host_rdmsr(SVM_MSR_TSC_RATIO), 0);
+	stop();
+	start(0);
+	assert_int_equal(domain_set_tsc_khz(d, here * 17, false), -HVM_EINVAL);
+	assert_int_equal(domain_set_tsc_khz(d, here / 17, false), -HVM_EINVAL);
+	assert_int_equal(domain_set_tsc_khz(d, 0, false), -HVM_EINVAL);
+	stop();
 }
 
 static void an_exit_counts_once(void **state)
@@ -722,6 +772,8 @@ int main(void)
 		cmocka_unit_test(processors_that_differ_are_refused),
 		cmocka_unit_test(an_instruction_is_as_long_as_it_is_with_and_without_next_rip),
 		cmocka_unit_test(an_exit_counts_once),
+		cmocka_unit_test(a_guest_counts_at_the_rate_that_it_knows),
+		cmocka_unit_test(another_rate_is_refused_where_the_processor_cannot_multiply),
 		cmocka_unit_test(a_move_to_cr4_is_understood_with_and_without_decode_assists),
 		cmocka_unit_test(old_translations_are_gone_however_the_processor_flushes),
 		cmocka_unit_test(what_changes_is_never_said_to_be_clean),
