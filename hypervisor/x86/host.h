@@ -41,7 +41,8 @@ static inline void host_wrmsr(uint32_t index, uint64_t value)
 {
 	__asm__ volatile("wrmsr"
 			 :
-			 : "c"(index), "a"((uint32_t)value), "d"((uint32_t)(value >> 32))
+			 : "c"(index), "a"((uint32_t)(value & 0xffffffff)),
+			   "d"((uint32_t)(value >> 32))
 			 : "memory");
 }
 
