@@ -187,7 +187,9 @@ static int config_machine(struct ioemu_config *c, struct ioemu_error *err)
 {
 	static const char *const engines[] = { "auto", "soft", "vmx", "svm", NULL };
 	static const char *const models[] = { "hvm-v2", "hvm-v1", NULL };
-	static const char *const translators[] = { "off", "on", "verify", NULL };
+	static const char *const translators[] = { "on", "off", "verify", NULL };
+	static const enum hvm_translator translator_of[] = { HVM_TRANSLATOR_ON, HVM_TRANSLATOR_OFF,
+							     HVM_TRANSLATOR_VERIFY };
 	unsigned int engine, model, translator;
 	uint64_t vcpus = 0;
 
@@ -200,7 +202,7 @@ static int config_machine(struct ioemu_config *c, struct ioemu_error *err)
 	    config_word(c->root, "cpu_model", "", models, &model, err) < 0 ||
 	    config_word(c->root, "translator", "", translators, &translator, err) < 0)
 		return -1;
-	c->translator = (enum hvm_translator)translator; /* in the enum's order, too */
+	c->translator = translator_of[translator];
 	c->vcpus = (unsigned int)vcpus;
 	c->engine = (enum hvm_engine)engine; /* the words are in the enum's order */
 	c->cpu_model = model == 0 ? HVM_CPU_V2 : HVM_CPU_V1;
