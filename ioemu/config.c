@@ -73,13 +73,24 @@ static int config_word(json_t *obj, const char *field, const char *where, const 
 	return ioemu_error_set(err, CODE, "%s%s: \"%s\" is not known", where, field, value);
 }
 
+/* Absent: false. */
+static int config_bool(json_t *obj, const char *field, const char *where, bool *ret,
+		       struct ioemu_error *err)
+{
+	json_t *value = json_object_get(obj, field);
+
+	if (value && !json_is_boolean(value))
+		return ioemu_error_set(err, CODE, "%s%s: must be true or false", where, field);
+	*ret = json_is_true(value);
+	return 0;
+}
+
 static int config_disk_parse(json_t *obj, unsigned int index, struct config_disk *ret,
 			     struct ioemu_error *err)
 {
 	static const char *const formats[] = { "raw", NULL };
 	static const char *const buses[] = { "ide", NULL };
 	static const char *const devices[] = { "disk", "cdrom", NULL };
-	json_t *read_only = json_object_get(obj, "read_only");
 	unsigned int device, unused;
 	char where[32];
 
@@ -90,12 +101,11 @@ static int config_disk_parse(json_t *obj, unsigned int index, struct config_disk
 	    config_string(obj, "path", where, true, &ret->path, err) < 0 ||
 	    config_word(obj, "format", where, formats, &unused, err) < 0 ||
 	    config_word(obj, "bus", where, buses, &unused, err) < 0 ||
-	    config_word(obj, "device", where, devices, &device, err) < 0)
+	    config_word(obj, "device", where, devices, &device, err) < 0 ||
+	    config_bool(obj, "read_only", where, &ret->read_only, err) < 0)
 		return -1;
-	if (read_only && !json_is_boolean(read_only))
-		return ioemu_error_set(err, CODE, "%sread_only: must be true or false", where);
 	ret->cdrom = device == 1;
-	ret->read_only = ret->cdrom || json_is_true(read_only);
+	ret->read_only |= ret->cdrom;
 	return 0;
 }
 
@@ -200,7 +210,8 @@ static int config_machine(struct ioemu_config *c, struct ioemu_error *err)
 			    HVM_BUILD_MAX_RAM >> 20, &c->memory_mib, err) < 0 ||
 	    config_word(c->root, "engine", "", engines, &engine, err) < 0 ||
 	    config_word(c->root, "cpu_model", "", models, &model, err) < 0 ||
-	    config_word(c->root, "translator", "", translators, &translator, err) < 0)
+	    config_word(c->root, "translator", "", translators, &translator, err) < 0 ||
+	    config_bool(c->root, "perf_map", "", &c->perf_map, err) < 0)
 		return -1;
 	c->translator = translator_of[translator];
 	c->vcpus = (unsigned int)vcpus;

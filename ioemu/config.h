@@ -38,6 +38,7 @@ struct ioemu_config {
 	enum hvm_engine engine;
 	enum hvm_cpu_model cpu_model;
 	enum hvm_translator translator; /* the soft engine's; expert setting */
+	bool perf_map;			/* and so is this */
 	enum hvm_boot_kind boot;
 	enum hvm_boot_device order[HVM_BOOT_ORDER_MAX];
 	const char *kernel, *initrd, *cmdline;

@@ -47,6 +47,7 @@ struct runtime {
 	const char *dir;
 	uv_loop_t loop;
 	struct hvm_domain *domain;
+	int perf_map_fd; /* 0: none */
 	struct machine *machine;
 	struct vcpus *vcpus;
 	struct disk *disk[CONFIG_DISKS_MAX];

@@ -8,6 +8,8 @@
 #include "runtime.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -128,6 +130,19 @@ static int runtime_no_engine(const struct runtime *r, struct ioemu_error *err)
 	return ioemu_error_set(err, "engine-unavailable", "engine: %s", reason);
 }
 
+/* Stays open as long as the process. */
+static int runtime_open_perf_map(struct runtime *r, struct ioemu_error *err)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/perf.map", r->dir);
+	r->perf_map_fd =
+		open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (r->perf_map_fd < 0)
+		return ioemu_error_set(err, "run-folder-failed", "%s: %s", path, strerror(errno));
+	return 0;
+}
+
 static int runtime_create_domain(struct runtime *r, struct ioemu_error *err)
 {
 	struct hvm_domain_config dc = {
@@ -138,6 +153,9 @@ static int runtime_create_domain(struct runtime *r, struct ioemu_error *err)
 	};
 	int result;
 
+	if (r->cfg.perf_map && runtime_open_perf_map(r, err) < 0)
+		return -1;
+	dc.perf_map_fd = r->perf_map_fd;
 	snprintf(dc.name, sizeof(dc.name), "%s", r->cfg.name);
 	result = hvm_domain_create(&dc, &r->domain);
 	if (result == -ENODEV)

@@ -47,6 +47,7 @@ static const struct field domain_fields[] = {
 	  .type = F_STRING,
 	  .fallback = "\"on\"",
 	  .choices = "on|off|verify" },
+	{ .name = "perf_map", .type = F_BOOL, .fallback = "false" },
 	{ .name = "boot", .type = F_OBJECT, .fallback = "{}" },
 	{ .name = "disks", .type = F_ARRAY, .fallback = "[]" },
 	{ .name = "nics", .type = F_ARRAY, .fallback = "[]" },

@@ -56,7 +56,7 @@ check "a daemon without domains has counters" test "$(value hvmd_domains 'state=
 truncate -s 1M "$work/disk.raw"
 for name in one two; do
 	api POST /v1/domains "$(definition "$name" 2 "console=ttyS0 hvm.test=idle" \
-		'.engine = "soft" | .translator = "on"')" >/dev/null &&
+		'.engine = "soft" | .translator = "on" | .perf_map = ($name == "one")')" >/dev/null &&
 		api POST "/v1/domains/$name/start" >/dev/null ||
 		not_ok "$name starts"
 done
@@ -73,6 +73,12 @@ for counter in exits hlt interrupts tlb_miss block_decode tr_blocks tr_runs tr_l
 			[ "${n:-0}" -gt 0 ] || break
 		done; [ "${n:-0}" -gt 0 ]'
 done
+# A block has two parts, which are named before it is counted.
+run=$work/run/$(api GET /v1/domains/one | jq -r .uuid)
+check "perf.map names every translated block" test "$(grep -cE '^[0-9a-f]+ [0-9a-f]+ guest_[0-9a-f]+$' "$run/perf.map")" -ge \
+	"$((2 * $(value hvm_vcpu_tr_blocks_total 'domain="one",vcpu="0"')))"
+check "and nothing else" test "$(grep -cvE '^[0-9a-f]+ [0-9a-f]+ guest_[0-9a-f]+$' "$run/perf.map")" = 0
+check "where it was not asked for there is none" test ! -e "$work/run/$(api GET /v1/domains/two | jq -r .uuid)/perf.map"
 before=$(value hvm_vcpu_exits_total 'domain="one",vcpu="0"')
 api POST /v1/domains/one/pause >/dev/null && scrape
 check "a paused domain has its counters, which do not fall" \

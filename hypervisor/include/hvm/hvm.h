@@ -44,10 +44,16 @@ enum hvm_mem_type {
 
 struct hvm_domain_config {
 	char name[64];
-	uint32_t engine;    /* enum hvm_engine */
-	uint32_t cpu_model; /* enum hvm_cpu_model */
-	uint32_t vcpus;	    /* 1 to HVM_MAX_VCPUS */
+	uint32_t engine;     /* enum hvm_engine */
+	uint32_t cpu_model;  /* enum hvm_cpu_model */
+	uint32_t vcpus;	     /* 1 to HVM_MAX_VCPUS */
 	uint32_t translator; /* enum hvm_translator; the soft engine's */
+	/*
+	 * The soft engine writes a line to this file for each piece of translated code: address and
+	 * bytes (hexadecimal), and the guest's address as a name. 0: no file. The caller closes it
+	 * when the domain is gone.
+	 */
+	int32_t perf_map_fd;
 	uint64_t rtc_base_s; /* RTC at start, seconds since 1970 UTC; 0: the host's clock */
 };
 

@@ -9,6 +9,8 @@
 #include "os/posix/os_posix.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -52,6 +54,16 @@ int os_code_alloc(struct os_code *ret, size_t bytes)
 	if (rx != MAP_FAILED)
 		munmap(rx, bytes);
 	return -err;
+}
+
+void os_code_name(int fd, const uint8_t *start, size_t bytes, uint64_t ip)
+{
+	char line[96];
+	int n = snprintf(line, sizeof(line), "%" PRIxPTR " %zx guest_%" PRIx64 "\n",
+			 (uintptr_t)start, bytes, ip);
+
+	if (write(fd, line, (size_t)n) != n)
+		return;
 }
 
 void os_code_free(struct os_code *c)

@@ -19,6 +19,11 @@ struct os_code {
  * -HVM_ENOMEM, or -HVM_EPERM where the host forbids new executable mappings.
  */
 int os_code_alloc(struct os_code *ret, size_t bytes);
+/*
+ * os_code_name - tell who reads the file @fd (perf's map format) that the @bytes at @start, in the
+ * executable mapping, do what the guest's code at @ip does. What cannot be written is lost.
+ */
+void os_code_name(int fd, const uint8_t *start, size_t bytes, uint64_t ip);
 /* Nothing of it runs any more. Zeroes *c; nothing to do for one that was never allocated. */
 void os_code_free(struct os_code *c);
 

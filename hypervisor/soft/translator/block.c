@@ -277,6 +277,18 @@ bool tr_full(const struct soft_tr *g)
 	       (size_t)(g->cold_end - g->cold) < BLOCK_MAX_CODE || g->block_count == g->block_max;
 }
 
+/* For a profiler: whose code the two parts of this block are. */
+static void block_name(const struct tr *t)
+{
+	const struct os_code *c = &t->g->code;
+	int fd = t->sv->vcpu->domain->config.perf_map_fd;
+
+	if (hvm_likely(fd <= 0))
+		return;
+	os_code_name(fd, c->rx + (t->g->hot - c->rw), (size_t)(t->p - t->g->hot), t->b->ip);
+	os_code_name(fd, c->rx + (t->g->cold - c->rw), (size_t)(t->other - t->g->cold), t->b->ip);
+}
+
 void tr_block_translate(struct soft_vcpu *sv, struct soft_block *b)
 {
 	struct soft_tr *g = &sv->tr;
@@ -304,6 +316,7 @@ void tr_block_translate(struct soft_vcpu *sv, struct soft_block *b)
 	block_reach(&t);
 	if (t.p > g->hot + BLOCK_MAX_CODE || t.other > g->cold + BLOCK_MAX_CODE)
 		hvm_bug("a translated block is longer than any can be");
+	block_name(&t);
 	g->hot = g->code.rw + ((block_offset(&t, t.p) + 15) & ~15u);
 	g->cold = t.other;
 	b->tr = t.rec;
