@@ -30,7 +30,7 @@ struct vpmtmr;
 	X(exits) X(pio) X(mmio) X(ioreq) X(bufioreq) X(doorbell) X(hlt) X(cpuid) X(rdmsr) X(wrmsr) \
 	X(interrupts) X(exceptions) X(nmi) X(kicks) X(tlb_miss) X(tlb_flush) \
 	X(block_decode) X(block_invalidate) X(tr_blocks) X(tr_calls) X(tr_runs) X(tr_links) \
-	X(tr_misses) X(tr_flushes)
+	X(tr_misses) X(tr_flushes) X(trims)
 /* clang-format on */
 
 struct hvm_stats {

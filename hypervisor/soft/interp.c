@@ -410,15 +410,19 @@ static int soft_loop(struct soft_vcpu *sv, struct hvm_exit *ret)
 int soft_run(struct vcpu *v, struct hvm_exit *ret)
 {
 	struct soft_vcpu *sv = v->vendor;
+	uint64_t from;
 	int rc;
 
 	if (__atomic_load_n(&v->activity, __ATOMIC_SEQ_CST) != HVM_ACTIVITY_RUN)
 		return 1;
 	sv->cpu.activity = HVM_ACTIVITY_RUN;
+	from = hvm_os_rdtsc();
 	soft_enter(sv);
 	rc = soft_loop(sv, ret);
 	soft_leave(sv);
 	v->stats.exits++;
+	if (hvm_unlikely(soft_trim_note(&sv->trim, from, hvm_os_rdtsc(), hvm_os_tsc_khz() * 1000)))
+		soft_trim(sv);
 	return rc;
 }
 

@@ -150,6 +150,13 @@ struct soft_requests {
 	struct soft_request item[SOFT_REQ_ITEMS];
 };
 
+/* How busy a vcpu was of late, in ticks of the host's TSC. */
+struct soft_trim {
+	uint64_t start; /* of the second that is looked at; 0: never run */
+	uint64_t busy;	/* in it, in the guest */
+	uint64_t quiet; /* seconds before it, in a row */
+};
+
 /* -- a vcpu -------------------------------------------------------------------------------- */
 
 struct soft_vcpu {
@@ -193,6 +200,7 @@ struct soft_vcpu {
 	struct soft_page_set huge_pages;    /* 1 GiB pages, by gva >> 30 */
 	struct soft_itlb_entry itlb[2][SOFT_ITLB_ENTRIES];
 	uint8_t rom_table[HVM_PAGE_SIZE]; /* copy for a page walk through ROM */
+	struct soft_trim trim;
 	struct soft_tr tr;
 	_Alignas(64) struct x86_tlb own_tlb;
 };
@@ -301,6 +309,16 @@ bool soft_code_add(struct soft_vcpu *sv, const struct p2m_range *r, gpa_t gpa, u
  */
 void soft_code_written(struct soft_domain *sd, struct soft_vcpu *self, const struct p2m_range *r,
 		       gpa_t gpa, uint64_t bytes);
+
+/* -- trim.c -------------------------------------------------------------------------------- */
+
+/*
+ * soft_trim_note - the vcpu was in the guest from @from to @to, ticks of which @second make a
+ * second: is it time to call soft_trim()?
+ */
+bool soft_trim_note(struct soft_trim *t, uint64_t from, uint64_t to, uint64_t second);
+/* soft_trim - if it is worth while, drop all blocks and give their memory back. */
+void soft_trim(struct soft_vcpu *sv);
 
 /* -- requests (soft.c) --------------------------------------------------------------------- */
 

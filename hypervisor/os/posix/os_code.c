@@ -56,6 +56,19 @@ int os_code_alloc(struct os_code *ret, size_t bytes)
 	return -err;
 }
 
+/* Advice: what the kernel does not take stays as it is. */
+void os_code_discard(struct os_code *c, size_t keep)
+{
+	size_t from = (keep + HVM_PAGE_SIZE - 1) & HVM_PAGE_MASK;
+
+	(void)madvise(c->rw + from, c->bytes - from, MADV_REMOVE);
+}
+
+void os_pages_discard(void *p, size_t bytes)
+{
+	(void)madvise(p, bytes, MADV_DONTNEED);
+}
+
 void os_code_name(int fd, const uint8_t *start, size_t bytes, uint64_t ip)
 {
 	char line[96];

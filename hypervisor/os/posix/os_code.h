@@ -24,6 +24,10 @@ int os_code_alloc(struct os_code *ret, size_t bytes);
  * executable mapping, do what the guest's code at @ip does. What cannot be written is lost.
  */
 void os_code_name(int fd, const uint8_t *start, size_t bytes, uint64_t ip);
+/* os_code_discard - but for the first @keep bytes nothing is needed: zeroes, in the end. */
+void os_code_discard(struct os_code *c, size_t keep);
+/* os_pages_discard - the same for all of what hvm_os_alloc_pages() gave. */
+void os_pages_discard(void *p, size_t bytes);
 /* Nothing of it runs any more. Zeroes *c; nothing to do for one that was never allocated. */
 void os_code_free(struct os_code *c);
 

@@ -75,6 +75,21 @@ void soft_tr_flush(struct soft_vcpu *sv)
 	sv->vcpu->stats.tr_flushes++;
 }
 
+size_t soft_tr_used(const struct soft_vcpu *sv)
+{
+	const struct soft_tr *g = &sv->tr;
+
+	return g->code.rw ? (size_t)(g->hot - g->code.rw) + (size_t)(g->cold - g->hot_end) : 0;
+}
+
+void soft_tr_discard(struct soft_vcpu *sv)
+{
+	struct soft_tr *g = &sv->tr;
+
+	if (g->code.rw)
+		os_code_discard(&g->code, g->common_bytes);
+}
+
 void soft_tr_drop(struct soft_vcpu *sv, struct soft_block *b)
 {
 	sv->tr.drops++;

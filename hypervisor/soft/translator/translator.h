@@ -111,6 +111,13 @@ void soft_tr_drop(struct soft_vcpu *sv, struct soft_block *b);
 /* All decoded blocks go. */
 void soft_tr_flush(struct soft_vcpu *sv);
 
+/* -- called by trim.c -- */
+
+/* Bytes of translated code. */
+size_t soft_tr_used(const struct soft_vcpu *sv);
+/* After soft_tr_flush(): the memory goes back. */
+void soft_tr_discard(struct soft_vcpu *sv);
+
 /* -- called by interp.c -- */
 
 /* May the block at ip be run translated? */
