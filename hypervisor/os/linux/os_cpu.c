@@ -20,15 +20,26 @@
 #include <linux/percpu.h>
 #include <linux/preempt.h>
 #include <linux/reboot.h>
+#include <linux/sched.h>
 #include <linux/smp.h>
 #include <linux/syscore_ops.h>
 #ifdef smp_send_reschedule /* a macro that traces, since 6.4 */
 #include <trace/events/ipi.h>
 #endif
 
+/*
+ * A CPU that goes away has virtualization switched off while threads may still be on it: 5.10 moves
+ * them later, newer kernels before. It is not active any more by then, so that a thread that sleeps
+ * wakes up on another.
+ */
 void hvm_os_pin(void)
 {
 	preempt_disable();
+	while (unlikely(!cpu_active(raw_smp_processor_id())) && !irqs_disabled()) {
+		preempt_enable();
+		schedule_timeout_uninterruptible(1);
+		preempt_disable();
+	}
 }
 
 /*
@@ -83,6 +94,11 @@ void hvm_os_call_cpu(unsigned int cpu, void (*fn)(void *arg), void *arg)
 {
 	if (cpu < nr_cpu_ids)
 		smp_call_function_single(cpu, fn, arg, 1);
+}
+
+bool hvm_os_cpu_has_l1tf(void)
+{
+	return boot_cpu_has_bug(X86_BUG_L1TF);
 }
 
 /* -- on every CPU -------------------------------------------------------------------------- */
