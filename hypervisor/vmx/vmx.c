@@ -94,6 +94,9 @@ void vmx_unload(void)
 		hvm_os_free(c);
 		vmx_host.cpu[i] = NULL;
 	}
+	if (vmx_host.l1d_fill)
+		hvm_os_free_pages(vmx_host.l1d_fill, VMX_L1D_BYTES);
+	vmx_host.l1d_fill = NULL;
 	vmx_msr_bitmap_destroy();
 }
 
@@ -202,6 +205,11 @@ static uint64_t vmx_guest_rip(struct vcpu *v)
 	return vmx_read(vmx_vcpu(v), VMX_GUEST_RIP);
 }
 
+static unsigned int vmx_tsc_ratio_bits(void)
+{
+	return vmx_has(VMX_WORD_PROC2, VMX_PROC2_TSC_SCALING) ? VMX_TSC_RATIO_BITS : 0;
+}
+
 /* Instructions that only run in a guest if VMX lets them. */
 static void vmx_cpuid_filter(struct vcpu *v, uint32_t leaf, uint32_t subleaf, uint32_t out[4])
 {
@@ -226,6 +234,7 @@ static const struct hvm_function_table vmx_function_table = {
 	.can_inject = vmx_can_inject,
 	.translate = vmx_translate,
 	.guest_rip = vmx_guest_rip,
+	.tsc_ratio_bits = vmx_tsc_ratio_bits,
 	.run = vmx_run,
 	.inject_event = vmx_inject_event,
 	.intr_window = vmx_intr_window,
@@ -244,6 +253,16 @@ static const char *vmx_this_processor(const char *lacks)
 	return text;
 }
 
+static int vmx_l1d_fill_create(void)
+{
+	const struct vmx_features *f = &vmx_host.features;
+
+	if (!f->must_flush_l1d || f->has_flush_l1d || vmx_host.l1d_fill)
+		return 0;
+	vmx_host.l1d_fill = hvm_os_alloc_pages(VMX_L1D_BYTES);
+	return vmx_host.l1d_fill ? 0 : -HVM_ENOMEM;
+}
+
 const struct hvm_function_table *vmx_probe(const char **why, int *error)
 {
 	int rc = 0;
@@ -256,6 +275,8 @@ const struct hvm_function_table *vmx_probe(const char **why, int *error)
 	host_cpuid_look();
 	if (!vmx_host.msr_bitmap)
 		rc = vmx_msr_bitmap_create();
+	if (!rc)
+		rc = vmx_l1d_fill_create();
 	if (!rc)
 		rc = hvm_os_on_each_cpu(vmx_cpu_on, vmx_cpu_off, CR4_VMXE);
 	switch (rc) {

@@ -44,6 +44,7 @@ struct vmx_features {
 	bool has_ibpb;
 	bool has_spec_ctrl;
 	bool must_flush_l1d;	 /* before a guest runs, for it could read what is there (L1TF) */
+	bool has_flush_l1d;	 /* by an MSR */
 	bool must_clear_buffers; /* the same of the processor's buffers (MDS) */
 };
 
@@ -70,8 +71,15 @@ struct vmx_cpu {
 	uint64_t host_msr[VMX_MSR_SWITCHED];
 };
 
+/* Fractional bits of the TSC multiplier. */
+#define VMX_TSC_RATIO_BITS 48
+
+/* More than the first data cache of any processor without a command to empty it. */
+#define VMX_L1D_BYTES (64u << 10)
+
 struct vmx_host {
 	struct vmx_features features;
+	uint8_t *l1d_fill; /* VMX_L1D_BYTES to read where the cache must be emptied so; or NULL */
 	uint64_t last_domain_id; /* atomic */
 	uint8_t *msr_bitmap;
 	hpa_t msr_bitmap_hpa;

@@ -93,6 +93,7 @@ static const struct vmx_want vmx_wants[] = {
 	{ VMX_WORD_PROC2, VMX_MAY, VMX_PROC2_WBINVD, NULL, NULL },
 	{ VMX_WORD_PROC2, VMX_MAY, VMX_PROC2_APICV, NULL, &vmx_options.apicv },
 	{ VMX_WORD_PROC2, VMX_MAY, VMX_PROC2_PML, NULL, &vmx_options.pml },
+	{ VMX_WORD_PROC2, VMX_MAY, VMX_PROC2_TSC_SCALING, NULL, NULL },
 	{ VMX_WORD_PROC2, VMX_MAY, VMX_PROC2_PAUSE_LOOP, NULL, &vmx_options.pause_loop },
 	{ VMX_WORD_EXIT, VMX_ON, VMX_EXIT_SAVE_DEBUG, "does not save debug registers", NULL },
 	{ VMX_WORD_EXIT, VMX_ON, VMX_EXIT_HOST_64, "cannot return to 64-bit mode", NULL },
@@ -199,7 +200,8 @@ static void vmx_read_host(struct vmx_features *f)
 	f->has_xss = f->has_xsave && vmx_bit(host_cpuid_leaf(0xd, 1).eax, 3);
 	f->has_tsc_aux = vmx_bit(host_cpuid_leaf(0x80000001, 0).edx, 27);
 	f->has_ibpb = f->has_spec_ctrl = vmx_bit(leaf7.edx, 26);
-	f->must_flush_l1d = vmx_bit(leaf7.edx, 28) && !(arch & no_l1tf);
+	f->must_flush_l1d = hvm_os_cpu_has_l1tf() && !(arch & no_l1tf);
+	f->has_flush_l1d = vmx_bit(leaf7.edx, 28);
 	f->must_clear_buffers = vmx_bit(leaf7.edx, 10) && (arch & no_mds) != no_mds;
 }
 

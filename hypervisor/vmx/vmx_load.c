@@ -263,6 +263,27 @@ static void vmx_unload_fpu(struct vmx_vcpu *vv)
 	hvm_os_fpu_end();
 }
 
+/*
+ * The first data cache holds nothing of the host's any more: by command, or by reading so much else
+ * that it must have gone. The translations of that come first, for walking tables fills the cache,
+ * too. Source: Intel "L1 Terminal Fault", "Mitigating L1TF in virtual machine monitors".
+ */
+static void vmx_flush_l1d(void)
+{
+	const volatile uint8_t *fill = vmx_host.l1d_fill;
+
+	if (vmx_host.features.has_flush_l1d) {
+		host_wrmsr(MSR_FLUSH_CMD, 1);
+		return;
+	}
+	for (unsigned int at = 0; at < VMX_L1D_BYTES; at += HVM_PAGE_SIZE)
+		(void)fill[at];
+	__asm__ volatile("lfence" : : : "memory");
+	for (unsigned int at = 0; at < VMX_L1D_BYTES; at += 64)
+		(void)fill[at];
+	__asm__ volatile("lfence" : : : "memory");
+}
+
 /* What other guests, and the host since the last run, have left behind in the processor. */
 static void vmx_load_barriers(struct vmx_vcpu *vv, struct vmx_cpu *c)
 {
@@ -272,7 +293,7 @@ static void vmx_load_barriers(struct vmx_vcpu *vv, struct vmx_cpu *c)
 		c->last_domain = vv->domain->id;
 	}
 	if (vmx_host.features.must_flush_l1d)
-		host_wrmsr(MSR_FLUSH_CMD, 1);
+		vmx_flush_l1d();
 }
 
 int vmx_load(struct vmx_vcpu *vv, struct vmx_cpu *c, unsigned int cpu)

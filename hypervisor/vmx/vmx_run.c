@@ -30,13 +30,22 @@ static void vmx_prepare_tlb(struct vmx_vcpu *vv, struct vmx_cpu *c)
 		vmx_invvpid(vv->vpid);
 }
 
+static void vmx_prepare_tsc(struct vmx_vcpu *vv)
+{
+	uint64_t ratio = __atomic_load_n(&vv->vcpu->domain->tsc_ratio, __ATOMIC_RELAXED);
+
+	if (vmx_has(VMX_WORD_PROC2, VMX_PROC2_TSC_SCALING))
+		vmx_write(vv, VMX_TSC_MULTIPLIER, ratio ? ratio : HVM_BIT(VMX_TSC_RATIO_BITS));
+	vmx_write(vv, VMX_TSC_OFFSET, __atomic_load_n(&vv->vcpu->tsc_offset, __ATOMIC_RELAXED));
+}
+
 static void vmx_prepare(struct vmx_vcpu *vv, struct vmx_cpu *c)
 {
 	vmx_prepare_tlb(vv, c);
 	vmx_prepare_apic(vv);
 	vmx_prepare_pml(vv);
 	vmx_prepare_event(vv);
-	vmx_write(vv, VMX_TSC_OFFSET, __atomic_load_n(&vv->vcpu->tsc_offset, __ATOMIC_RELAXED));
+	vmx_prepare_tsc(vv);
 }
 
 /* NMIs and machine checks that ended the guest's run are the host's, before anything else. */

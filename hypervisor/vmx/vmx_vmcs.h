@@ -72,6 +72,7 @@ enum vmx_control_word {
 #define VMX_PROC2_PAUSE_LOOP   (1u << 10)
 #define VMX_PROC2_INVPCID      (1u << 12)
 #define VMX_PROC2_PML	       (1u << 17)
+#define VMX_PROC2_TSC_SCALING  (1u << 25)
 #define VMX_PROC2_APICV	       (VMX_PROC2_APIC_ACCESS | VMX_PROC2_APIC_REGS | VMX_PROC2_INTR_DELIVER)
 
 #define VMX_EXIT_SAVE_DEBUG (1u << 2)

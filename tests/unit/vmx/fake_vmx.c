@@ -51,7 +51,9 @@ struct host_cpuid host_cpuid_leaf(uint32_t leaf, uint32_t subleaf)
 	if (leaf == 1)
 		r = (struct host_cpuid){ .ecx = fake.vmx ? ~0u : ~0x20u, .edx = ~0u };
 	else if (leaf == 7)
-		r = (struct host_cpuid){ .ebx = ~0u, .ecx = ~0u };
+		r = (struct host_cpuid){ .ebx = ~0u,
+					 .ecx = ~0u,
+					 .edx = fake.flush_msr ? 1u << 28 : 0 };
 	else if (leaf == 0x80000001)
 		r = (struct host_cpuid){ .ecx = ~0u, .edx = ~0u };
 	else if (leaf == 0x80000008)
@@ -291,6 +293,11 @@ void vmx_load_debug(struct vmx_vcpu *vv)
 unsigned int hvm_os_cpu(void)
 {
 	return fake.cpu;
+}
+
+bool hvm_os_cpu_has_l1tf(void)
+{
+	return fake.l1tf;
 }
 
 void hvm_os_cpu_kick(unsigned int cpu)

@@ -172,6 +172,51 @@ static void what_only_helps_may_be_missing(void **unused)
 	}
 }
 
+static void the_first_cache_is_emptied_where_a_guest_could_read_it(void **unused)
+{
+	static const struct {
+		bool l1tf, msr;
+	} rows[] = { { false, false }, { false, true }, { true, false }, { true, true } };
+
+	(void)unused;
+	for (size_t i = 0; i < HVM_ARRAY_SIZE(rows); i++) {
+		fake_vmx_reset();
+		fake.l1tf = rows[i].l1tf;
+		fake.flush_msr = rows[i].msr;
+		start();
+		assert_int_equal(vmx_host.l1d_fill != NULL, rows[i].l1tf && !rows[i].msr);
+		assert_int_equal(vmx_host.features.must_flush_l1d, rows[i].l1tf);
+		assert_int_equal(vmx_host.features.has_flush_l1d, rows[i].msr);
+		runs(out_510);
+		teardown(NULL);
+		assert_null(vmx_host.l1d_fill);
+	}
+}
+
+/* -- a guest from elsewhere -------------------------------------------------------------------- */
+
+static void a_guest_counts_at_the_rate_that_it_knows(void **unused)
+{
+	uint64_t here = hvm_os_tsc_khz() & ~1ull;
+
+	(void)unused;
+	fake_vmx_reset();
+	start();
+	runs(out_510);
+	assert_int_equal(fake_get(VMX_TSC_MULTIPLIER), 1ull << 48);
+	assert_int_equal(domain_set_tsc_khz(d, here / 2, false), 0);
+	runs(out_510);
+	assert_in_range(fake_get(VMX_TSC_MULTIPLIER), (1ull << 47) - (1ull << 40), 1ull << 47);
+	assert_int_equal(fake_get(VMX_TSC_MULTIPLIER), d->tsc_ratio);
+	teardown(NULL);
+	fake_vmx_reset();
+	fake.may[VMX_WORD_PROC2] &= ~VMX_PROC2_TSC_SCALING;
+	start();
+	assert_int_equal(domain_set_tsc_khz(d, here / 2, false), -HVM_EINVAL);
+	runs(out_510);
+	teardown(NULL);
+}
+
 /* -- fields and CPUs --------------------------------------------------------------------------- */
 
 /* It was once written where its value said, for a macro had the field's name. */
@@ -447,6 +492,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_processor_that_lacks_something_is_refused_with_the_reason),
 		cmocka_unit_test(what_only_helps_may_be_missing),
+		cmocka_unit_test(the_first_cache_is_emptied_where_a_guest_could_read_it),
+		cmocka_unit_test(a_guest_counts_at_the_rate_that_it_knows),
 		TEST(a_guest_that_spins_gives_way),
 		TEST(fields_are_fetched_and_written_when_they_must_be),
 		TEST(a_vmcs_leaves_one_cpu_before_it_comes_to_another),
