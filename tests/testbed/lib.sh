@@ -6,18 +6,23 @@
 testbed=$root/tests/testbed
 headers=
 host_kernel=
+of_release=${HOST_RELEASE:+-$HOST_RELEASE} # another Debian's kernel: bullseye, bookworm-backports
 
-# make_module - builds hvm.ko for the host's kernel into $build/ko; sets $headers and $host_kernel.
+# make_module - builds hvm.ko for the host's kernel; sets $module, $headers and $host_kernel.
+# Debian built other releases' kernels with other compilers, and pahole is not here.
 make_module() {
-	host_kernel=$("$root/tests/system/images/fetch-kernel" "$images" amd64) &&
-		headers=$("$root/tests/system/images/fetch-headers" "$images" amd64) || return 1
-	make -s -C "$root/hypervisor/os/linux" KDIR="$headers" BUILD="$build/ko" \
-		>"$build/ko.log" 2>&1 || {
-		cat "$build/ko.log" >&2
+	local log=$build/ko$of_release.log
+	host_kernel=$("$root/tests/system/images/fetch-kernel" "$images" amd64 "${HOST_RELEASE:-}") &&
+		headers=$("$root/tests/system/images/fetch-headers" "$images" amd64 "${HOST_RELEASE:-}") ||
+		return 1
+	module=$build/ko$of_release/hvm.ko
+	make -s -C "$root/hypervisor/os/linux" KDIR="$headers" BUILD="$build/ko$of_release" \
+		CC=gcc CONFIG_DEBUG_INFO_BTF_MODULES= >"$log" 2>&1 || {
+		cat "$log" >&2
 		return 1
 	}
-	if grep -q 'warning:' "$build/ko.log"; then
-		grep -A 5 'warning:' "$build/ko.log" >&2
+	if grep -q 'warning:' "$log"; then
+		grep -A 5 'warning:' "$log" >&2
 		return 1
 	fi
 }
@@ -34,16 +39,17 @@ add_program() {
 # make_host_tree TREE - everything the host runs: busybox, the module, hvm, a guest, the tests.
 # TESTBED_PROGRAMS: only these of our programs.
 make_host_tree() {
-	local tree=$1 program modules=$images/kernel-amd64/lib/modules
+	local tree=$1 program modules=$images/kernel-amd64$of_release/lib/modules
 	"$root/tests/system/images/make-initramfs" "$images" amd64 >/dev/null || return 1
 	mkdir -p "$tree"/{bin,dev,proc,sys,tmp,etc,root,modules,guest,tests}
 	cp "$images/busybox-amd64/bin/busybox" "$tree/bin/busybox"
 	ln -s busybox "$tree/bin/sh"
 	install -m 755 "$testbed/host-init" "$tree/init"
-	cp "$build/ko/hvm.ko" "$tree/modules/"
-	for program in irqbypass kvm ccp kvm-amd kvm-intel msr; do
-		find "$modules" -name "$program.ko" -exec cp {} "$tree/modules/" \;
+	cp "$module" "$tree/modules/"
+	for program in irqbypass kvm rng-core ccp kvm-amd kvm-intel msr; do
+		find "$modules" -name "$program.ko*" -exec cp {} "$tree/modules/" \;
 	done
+	find "$tree/modules" -name '*.xz' -exec xz -d {} +
 	cp "$testbed"/host/* "$tree/tests/"
 	for program in "$ioemu" "$hvmd" "$build/hvmctl/hvmctl" "$build"/tests/testbed/testbed_*; do
 		case " ${TESTBED_PROGRAMS:-$(basename "$program")} " in

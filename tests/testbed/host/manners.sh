@@ -35,7 +35,9 @@ in_use() {
 }
 
 insmod /modules/irqbypass.ko
-insmod /modules/kvm.ko
+# From 6.12 on KVM would hold the processor from here on.
+$bb insmod /modules/kvm.ko enable_virt_at_load=0
+[ ! -e /modules/rng-core.ko ] || insmod /modules/rng-core.ko
 [ $vendor = vmx ] || insmod /modules/ccp.ko
 insmod "/modules/$peer.ko"
 check "hvmd starts" hvmd_start
