@@ -2,6 +2,7 @@
 # http.sh - through hvmd's HTTP API with engine auto: Debian's kernel with 1, 2 and 4 vcpus, reboot
 # and poweroff inside the guest, two domains at once, GRUB and Linux from a CD-ROM through SeaBIOS.
 [ -d /sys/module/hvm ] || insmod /modules/hvm.ko
+for_linux
 . /tests/hvmd.inc
 
 check "hvmd starts" hvmd_start

@@ -2,6 +2,7 @@
 # linux.sh - Debian's cloud kernel reaches user space through hvm-ioemu, and powers off.
 # hvm.vcpus=1,2,4 on the command line: with how many vcpus.
 [ -d /sys/module/hvm ] || insmod /modules/hvm.ko
+for_linux
 . /tests/ioemu.inc
 
 for n in $(option hvm.vcpus 1,2,4 | tr , ' '); do
