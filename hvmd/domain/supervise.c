@@ -476,7 +476,8 @@ static void on_exit_cb(uv_process_t *proc, int64_t status, int sig)
 /* Make the run folder and write config.json so that a crash leaves the old or the new one. */
 static int prepare(struct domain *d, json_t *config, struct problem *p)
 {
-	static const char *const stale[] = { "exit.json", "control.sock", "console.sock", "pid" };
+	static const char *const stale[] = { "exit.json", "control.sock", "console.sock", "pid",
+					     "perf.map" };
 	char path[HVMD_PATH_MAX + 64], tmp[HVMD_PATH_MAX + 64];
 
 	rundir_path(d, "", path, sizeof(path));

@@ -25,8 +25,15 @@ struct scrape {
 
 static struct scrape *scrape; /* the one that is not answered yet, or NULL */
 
-static const char *const disk_counters[] = {
-	"read_bytes", "write_bytes", "reads", "writes", "flushes", "errors",
+static const struct {
+	const char *name, *help;
+} disk_counters[] = {
+	{ "read_bytes", "bytes read from the image" },
+	{ "write_bytes", "bytes written to the image" },
+	{ "reads", "reads of the image" },
+	{ "writes", "writes to the image" },
+	{ "flushes", "flushes of the image" },
+	{ "errors", "requests that failed" },
 };
 
 /* -- text -------------------------------------------------------------------------------------- */
@@ -38,8 +45,11 @@ static void print_daemon(FILE *f)
 	for (struct domain *d = hvmd.domains; d; d = d->next)
 		count[d->state]++;
 	fprintf(f,
+		"# HELP hvmd_requests_total HTTP requests\n"
 		"# TYPE hvmd_requests_total counter\nhvmd_requests_total %llu\n"
+		"# HELP hvmd_uptime_seconds since hvmd was started\n"
 		"# TYPE hvmd_uptime_seconds gauge\nhvmd_uptime_seconds %llu\n"
+		"# HELP hvmd_domains domains in each state\n"
 		"# TYPE hvmd_domains gauge\n",
 		(unsigned long long)hvmd.requests,
 		(unsigned long long)(uv_now(&hvmd.loop) - hvmd.started_ms) / 1000);
@@ -48,13 +58,15 @@ static void print_daemon(FILE *f)
 }
 
 /* One counter of every member of an array (@part) of every domain's answer. */
-static void print_counter(FILE *f, json_t *stats, const char *part, const char *counter)
+static void print_counter(FILE *f, json_t *stats, const char *part, const char *counter,
+			  const char *help)
 {
 	bool vcpus = !strcmp(part, "vcpus");
 	const char *domain;
 	json_t *answer;
 
-	fprintf(f, "# TYPE hvm_%s_%s_total counter\n", vcpus ? "vcpu" : "disk", counter);
+	fprintf(f, "# HELP hvm_%1$s_%2$s_total %3$s\n# TYPE hvm_%1$s_%2$s_total counter\n",
+		vcpus ? "vcpu" : "disk", counter, help);
 	json_object_foreach(stats, domain, answer)
 	{
 		size_t i;
@@ -64,7 +76,7 @@ static void print_counter(FILE *f, json_t *stats, const char *part, const char *
 		{
 			json_t *value = json_object_get(member, counter);
 
-			if (!json_is_integer(value))
+			if (!json_is_integer(value) || json_integer_value(value) < 0)
 				continue;
 			if (vcpus)
 				fprintf(f, "hvm_vcpu_%s_total{domain=\"%s\",vcpu=\"%zu\"}", counter,
@@ -82,9 +94,9 @@ static void print_domains(FILE *f, json_t *stats)
 	const char *name;
 
 	for (size_t i = 0; (name = hvm_stat_name(i)); i++)
-		print_counter(f, stats, "vcpus", name);
+		print_counter(f, stats, "vcpus", name, hvm_stat_help(i));
 	for (size_t i = 0; i < sizeof(disk_counters) / sizeof(disk_counters[0]); i++)
-		print_counter(f, stats, "disks", disk_counters[i]);
+		print_counter(f, stats, "disks", disk_counters[i].name, disk_counters[i].help);
 }
 
 /* -- the request ------------------------------------------------------------------------------- */

@@ -27,15 +27,36 @@ struct vpmtmr;
 /* One line a counter; the order is the order of hvm_vcpu_stats(). */
 /* clang-format off */
 #define HVM_STATS(X) \
-	X(exits) X(pio) X(mmio) X(ioreq) X(bufioreq) X(doorbell) X(hlt) X(cpuid) X(rdmsr) X(wrmsr) \
-	X(interrupts) X(exceptions) X(nmi) X(kicks) X(tlb_miss) X(tlb_flush) \
-	X(block_decode) X(block_invalidate) X(tr_blocks) X(tr_calls) X(tr_runs) X(tr_links) \
-	X(tr_misses) X(tr_flushes) X(trims)
+	X(exits,            "times the vcpu left the guest") \
+	X(pio,              "accesses to ports of chips in the core") \
+	X(mmio,             "accesses to memory of chips in the core") \
+	X(ioreq,            "accesses that ioemu served") \
+	X(bufioreq,         "writes that ioemu serves later") \
+	X(doorbell,         "writes that rang an eventfd") \
+	X(hlt,              "HLT instructions") \
+	X(cpuid,            "CPUID instructions") \
+	X(rdmsr,            "MSRs read") \
+	X(wrmsr,            "MSRs written") \
+	X(interrupts,       "external interrupts taken") \
+	X(exceptions,       "exceptions that the core or the engine raised") \
+	X(nmi,              "NMIs taken") \
+	X(kicks,            "times another thread made the vcpu look up") \
+	X(tlb_miss,         "lookups that the software TLB could not answer") \
+	X(tlb_flush,        "flushes of translations") \
+	X(block_decode,     "blocks of instructions decoded") \
+	X(block_invalidate, "decoded blocks dropped because their bytes changed") \
+	X(tr_blocks,        "blocks translated") \
+	X(tr_calls,         "instructions translated as calls of their handler") \
+	X(tr_runs,          "times that translated code was entered") \
+	X(tr_links,         "branches of translated code linked to their target") \
+	X(tr_misses,        "indirect branches among them") \
+	X(tr_flushes,       "times that all translated code was dropped") \
+	X(trims,            "times that a quiet vcpu gave its blocks' memory back")
 /* clang-format on */
 
 struct hvm_stats {
 #define HVM_STAT(name) uint64_t name;
-#define X(name)	       HVM_STAT(name)
+#define X(name, help)  HVM_STAT(name)
 	HVM_STATS(X)
 #undef X
 #undef HVM_STAT

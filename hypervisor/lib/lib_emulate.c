@@ -79,6 +79,17 @@ static int emulate_wrmsr(void *arg, uint32_t index, uint64_t value)
 	return emulate_call(emulate_vcpu(arg), &a) ? -HVM_EINVAL : 0;
 }
 
+#define EMULATE_MSR_TSC 0x10u
+
+/* The guest's clock is the module's; here it stands still. */
+static uint64_t emulate_rdtsc(void *arg)
+{
+	uint64_t tsc = 0;
+
+	(void)emulate_rdmsr(arg, EMULATE_MSR_TSC, &tsc);
+	return tsc;
+}
+
 static uint64_t emulate_cr8_read(void *arg)
 {
 	struct hvm_ioctl_io a = { .type = HVM_IOCTL_IO_CR8 };
@@ -107,6 +118,7 @@ static const struct x86_cpu_env emulate_env = {
 	.cpuid = emulate_cpuid,
 	.rdmsr = emulate_rdmsr,
 	.wrmsr = emulate_wrmsr,
+	.rdtsc = emulate_rdtsc,
 	.cr8_read = emulate_cr8_read,
 	.cr8_write = emulate_cr8_write,
 	.ferr = emulate_ferr,

@@ -4,6 +4,7 @@
  * fills the arena of decoded blocks and the buffer of translated code, and an idle guest needs
  * little of either. A vcpu that ran for less than a fiftieth of each of the last ten seconds, and
  * has more than SOFT_TRIM_KEEP bytes, drops all its blocks; what it needs is soon there again.
+ * It looks when it leaves the guest: one that sleeps on and on keeps what it has until it wakes.
  * Owns struct soft_trim. Locking: the vcpu's thread, out of the guest. Not saved.
  */
 #include "soft/soft.h"

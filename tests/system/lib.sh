@@ -54,13 +54,14 @@ make_ticker() {
 		-o "$1/ticker.elf" "$root/tests/system/images/ticker.S" >&2 && echo "$1/ticker.elf"
 }
 
-# start_hvmd STATE - start a daemon of our own; sets $hvmd_pid and $hvmd_socket.
+# start_hvmd STATE [ARGUMENT...] - start a daemon of our own; sets $hvmd_pid and $hvmd_socket.
 start_hvmd() {
 	local state=$1 i
+	shift
 	mkdir -p "$state"
 	hvmd_socket=$state/hvmd.sock
 	"$hvmd" --state "$state" --socket "$hvmd_socket" --ioemu "$ioemu" --hvmloader "$hvmloader" \
-		--bios "$bios" --vgabios "$vgabios" --storage-root "$images" >>"$state/hvmd.log" 2>&1 &
+		--bios "$bios" --vgabios "$vgabios" --storage-root "$images" "$@" >>"$state/hvmd.log" 2>&1 &
 	hvmd_pid=$!
 	for ((i = 0; i < 100; i++)); do
 		if curl -s -o /dev/null --unix-socket "$hvmd_socket" http://localhost/healthz; then

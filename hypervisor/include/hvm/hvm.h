@@ -161,5 +161,7 @@ int hvm_domain_load(struct hvm_domain *d, const uint8_t *buf, size_t bytes);
 /* Exit statistics of one vcpu, in the order of hvm_stat_name(); returns how many there are. */
 size_t hvm_vcpu_stats(struct hvm_vcpu *v, uint64_t *ret, size_t max);
 const char *hvm_stat_name(size_t index);
+/* hvm_stat_help - what it counts, in words. Both: NULL past the last one. */
+const char *hvm_stat_help(size_t index);
 
 #endif

@@ -277,14 +277,18 @@ bool tr_full(const struct soft_tr *g)
 	       (size_t)(g->cold_end - g->cold) < BLOCK_MAX_CODE || g->block_count == g->block_max;
 }
 
+/* Of one vcpu. A guest may have code translated for ever; the file is not to grow so long. */
+#define BLOCK_NAMES_MAX (1u << 20)
+
 /* For a profiler: whose code the two parts of this block are. */
 static void block_name(const struct tr *t)
 {
 	const struct os_code *c = &t->g->code;
 	int fd = t->sv->vcpu->domain->config.perf_map_fd;
 
-	if (hvm_likely(fd <= 0))
+	if (hvm_likely(fd <= 0) || t->g->named == BLOCK_NAMES_MAX)
 		return;
+	t->g->named++;
 	os_code_name(fd, c->rx + (t->g->hot - c->rw), (size_t)(t->p - t->g->hot), t->b->ip);
 	os_code_name(fd, c->rx + (t->g->cold - c->rw), (size_t)(t->other - t->g->cold), t->b->ip);
 }

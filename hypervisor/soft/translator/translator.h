@@ -93,6 +93,7 @@ struct soft_tr {
 	uint32_t enter, exec, exec_sse, exit, miss, load_xmm;
 	uint32_t jump_key[SOFT_TR_JUMPS];
 	uint64_t generation;	       /* counts flushes */
+	uint32_t named;		       /* blocks, in the perf map */
 	uint64_t site_ip;	       /* where the last exit went ... */
 	uint32_t site_key;	       /* ... and in which mode */
 	struct soft_tr_verify *verify; /* NULL: not in this mode */

@@ -74,18 +74,28 @@ static void write_code(struct guest *g)
 	memcpy(p + 3, &back, 4);
 }
 
-/* Resident bytes of the arena. */
-static size_t resident(struct guest *g)
+static size_t resident_of(void *start, size_t bytes)
 {
-	const struct soft_vcpu *sv = g->d->core->vcpu[0]->vendor;
-	size_t pages = sv->blocks.arena_bytes / 4096, count = 0;
+	size_t pages = bytes / 4096, count = 0;
 	unsigned char *in = malloc(pages);
 
-	assert_int_equal(mincore(sv->blocks.arena, sv->blocks.arena_bytes, in), 0);
+	assert_int_equal(mincore(start, bytes, in), 0);
 	for (size_t i = 0; i < pages; i++)
 		count += in[i] & 1;
 	free(in);
 	return count * 4096;
+}
+
+/* Resident bytes of decoded blocks and translated code, but for the common routines. */
+static size_t resident(struct guest *g)
+{
+	const struct soft_vcpu *sv = g->d->core->vcpu[0]->vendor;
+	size_t keep = (sv->tr.common_bytes + 4095u) & ~4095u;
+	size_t bytes = resident_of(sv->blocks.arena, sv->blocks.arena_bytes);
+
+	if (sv->tr.code.rw)
+		bytes += resident_of(sv->tr.code.rw + keep, sv->tr.code.bytes - keep);
+	return bytes;
 }
 
 static void run_to_out(struct guest *g, uint64_t ns)
