@@ -130,8 +130,6 @@ void hvm_os_off_each_cpu(void);
 void hvm_os_cpu_kick(unsigned int cpu);
 /* Run @fn on @cpu with interrupts off, and wait until it has; nothing where the CPU is not on. */
 void hvm_os_call_cpu(unsigned int cpu, void (*fn)(void *arg), void *arg);
-/* Could a guest read what is in the first data cache (L1TF), as far as the host's kernel knows? */
-bool hvm_os_cpu_has_l1tf(void);
 /* The host wants this thread to leave guest mode: a signal, or another task's turn. */
 bool hvm_os_must_leave(void);
 

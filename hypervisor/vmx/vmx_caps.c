@@ -200,7 +200,8 @@ static void vmx_read_host(struct vmx_features *f)
 	f->has_xss = f->has_xsave && vmx_bit(host_cpuid_leaf(0xd, 1).eax, 3);
 	f->has_tsc_aux = vmx_bit(host_cpuid_leaf(0x80000001, 0).edx, 27);
 	f->has_ibpb = f->has_spec_ctrl = vmx_bit(leaf7.edx, 26);
-	f->must_flush_l1d = hvm_os_cpu_has_l1tf() && !(arch & no_l1tf);
+	/* A processor that does not say that it is safe is not. */
+	f->must_flush_l1d = !(arch & no_l1tf);
 	f->has_flush_l1d = vmx_bit(leaf7.edx, 28);
 	f->must_clear_buffers = vmx_bit(leaf7.edx, 10) && (arch & no_mds) != no_mds;
 }

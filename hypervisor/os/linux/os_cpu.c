@@ -96,11 +96,6 @@ void hvm_os_call_cpu(unsigned int cpu, void (*fn)(void *arg), void *arg)
 		smp_call_function_single(cpu, fn, arg, 1);
 }
 
-bool hvm_os_cpu_has_l1tf(void)
-{
-	return boot_cpu_has_bug(X86_BUG_L1TF);
-}
-
 /* -- on every CPU -------------------------------------------------------------------------- */
 
 static struct {

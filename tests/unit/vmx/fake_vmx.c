@@ -53,7 +53,7 @@ struct host_cpuid host_cpuid_leaf(uint32_t leaf, uint32_t subleaf)
 	else if (leaf == 7)
 		r = (struct host_cpuid){ .ebx = ~0u,
 					 .ecx = ~0u,
-					 .edx = fake.flush_msr ? 1u << 28 : 0 };
+					 .edx = 1u << 29 | (uint32_t)fake.flush_msr << 28 };
 	else if (leaf == 0x80000001)
 		r = (struct host_cpuid){ .ecx = ~0u, .edx = ~0u };
 	else if (leaf == 0x80000008)
@@ -70,6 +70,7 @@ uint64_t host_rdmsr(uint32_t index)
 	enum vmx_control_word w;
 
 	switch (index) {
+	case 0x10a: return !fake.l1tf; /* RDCL_NO */
 	case 0x3a: return fake.locked_off ? 1 : 5;
 	case 0x480: return 0x1234 | HVM_BIT(32) * 4096 | 6ull << 50 | HVM_BIT(55);
 	case 0x486: return 0x80000021;
@@ -293,11 +294,6 @@ void vmx_load_debug(struct vmx_vcpu *vv)
 unsigned int hvm_os_cpu(void)
 {
 	return fake.cpu;
-}
-
-bool hvm_os_cpu_has_l1tf(void)
-{
-	return fake.l1tf;
 }
 
 void hvm_os_cpu_kick(unsigned int cpu)

@@ -23,7 +23,8 @@ struct fake_vmx {
 	uint32_t may[VMX_WORD_COUNT], must[VMX_WORD_COUNT];
 	uint64_t ept_vpid;
 	uint64_t cr4;
-	bool l1tf, flush_msr; /* the cache can be read; and there is a command to empty it */
+	bool l1tf, flush_msr; /* it does not deny that the cache can be read; and there is a command
+				 to empty it */
 	/* What it does. */
 	unsigned int cpu; /* that we are on */
 	bool on[FAKE_CPUS];
