@@ -119,10 +119,10 @@ void hvm_os_irq_enable(void);
 void hvm_os_fpu_begin(void);
 void hvm_os_fpu_end(void);
 /*
- * Run @on on every CPU that is on, and on each that comes later; @off, with interrupts off, on those
- * that go. Bits of @cr4 are set in CR4 from before @on until after @off. 0 or the first error, then
- * no CPU has it on; -HVM_EBUSY: somebody else has set such a bit. @on may allocate, except after
- * suspend, when it runs again on a CPU that had it on before.
+ * Run @on on every CPU that is on, and on each that comes later; @off, with interrupts off, on
+ * those that go. Bits of @cr4 are set in CR4 from before @on until after @off. 0 or the first
+ * error, then no CPU has it on; -HVM_EBUSY: somebody else has set such a bit. @on may allocate,
+ * except after suspend, when it runs again on a CPU that had it on before.
  */
 int hvm_os_on_each_cpu(int (*on)(void), void (*off)(void), uint64_t cr4);
 void hvm_os_off_each_cpu(void);

@@ -339,7 +339,8 @@ int soft_run(struct vcpu *v, struct hvm_exit *ret);
  * filled (IOREQ: call again to go on; SHUTDOWN); negative: cannot be executed.
  */
 int soft_emulate(struct vcpu *v, struct hvm_exit *ret);
-/* soft_override_env - CPUID, MSRs, TSC, CR8 and FERR of this domain go to @env where it has them. */
+/* soft_override_env - CPUID, MSRs, TSC, CR8 and FERR of this domain go to @env where it has them.
+ */
 void soft_override_env(struct domain *d, const struct x86_cpu_env *env);
 bool soft_can_inject(struct vcpu *v, bool nmi);
 /* For the translator: interpret @b alone; digest what handler of @i returned; see interp.c. */
