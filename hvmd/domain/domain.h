@@ -47,7 +47,7 @@ typedef void (*vm_reply_fn)(struct domain *d, void *arg, json_t *result, const c
 int vm_spawn(struct domain *d, json_t *config, struct problem *p);
 int vm_call(struct domain *d, const char *method, json_t *params, vm_reply_fn fn, void *arg);
 bool vm_waits(const struct domain *d, vm_reply_fn fn);
-void vm_abandon(struct domain *d, vm_reply_fn fn);
+void vm_abandon(vm_reply_fn fn);
 void vm_adopt(struct domain *d);
 void vm_kill(struct domain *d);
 void vm_kill_after(struct domain *d, unsigned ms);

@@ -235,8 +235,7 @@ bool vm_waits(const struct domain *d, vm_reply_fn fn)
 	return false;
 }
 
-/** Fail the calls that wait with fn; the others are left as they are. */
-void vm_abandon(struct domain *d, vm_reply_fn fn)
+static void abandon_calls(struct domain *d, vm_reply_fn fn)
 {
 	for (int i = 0; d->vm && i < CALLS_MAX; i++) {
 		struct call c = d->vm->calls[i];
@@ -246,6 +245,13 @@ void vm_abandon(struct domain *d, vm_reply_fn fn)
 		d->vm->calls[i].id = 0;
 		c.fn(d, c.arg, NULL, "ioemu-unreachable", "hvmd ends");
 	}
+}
+
+/** Fail all domains' calls that wait with fn; the others are left as they are. */
+void vm_abandon(vm_reply_fn fn)
+{
+	for (struct domain *d = hvmd.domains; d; d = d->next)
+		abandon_calls(d, fn);
 }
 
 static void on_retry(uv_timer_t *t)

@@ -12,7 +12,6 @@
 #include "hvm/hvm.h"
 #include "hvmd.h"
 #include <stdlib.h>
-#include <string.h>
 
 #define SCRAPE_MS 2000
 
@@ -57,34 +56,29 @@ static void print_daemon(FILE *f)
 		fprintf(f, "hvmd_domains{state=\"%s\"} %u\n", dom_state_names[i], count[i]);
 }
 
-/* One counter of every member of an array (@part) of every domain's answer. */
-static void print_counter(FILE *f, json_t *stats, const char *part, const char *counter,
-			  const char *help)
+/* One counter of every @part ("vcpu", "disk") of every domain's answer, where @parts are an array.
+ */
+static void print_counter(FILE *f, json_t *stats, const char *parts, const char *part,
+			  const char *counter, const char *help)
 {
-	bool vcpus = !strcmp(part, "vcpus");
 	const char *domain;
 	json_t *answer;
 
-	fprintf(f, "# HELP hvm_%1$s_%2$s_total %3$s\n# TYPE hvm_%1$s_%2$s_total counter\n",
-		vcpus ? "vcpu" : "disk", counter, help);
+	fprintf(f, "# HELP hvm_%1$s_%2$s_total %3$s\n# TYPE hvm_%1$s_%2$s_total counter\n", part,
+		counter, help);
 	json_object_foreach(stats, domain, answer)
 	{
 		size_t i;
 		json_t *member;
 
-		json_array_foreach(json_object_get(answer, part), i, member)
+		json_array_foreach(json_object_get(answer, parts), i, member)
 		{
 			json_t *value = json_object_get(member, counter);
 
 			if (!json_is_integer(value) || json_integer_value(value) < 0)
 				continue;
-			if (vcpus)
-				fprintf(f, "hvm_vcpu_%s_total{domain=\"%s\",vcpu=\"%zu\"}", counter,
-					domain, i);
-			else
-				fprintf(f, "hvm_disk_%s_total{domain=\"%s\",disk=\"%zu\"}", counter,
-					domain, i);
-			fprintf(f, " %lld\n", (long long)json_integer_value(value));
+			fprintf(f, "hvm_%1$s_%2$s_total{domain=\"%3$s\",%1$s=\"%4$zu\"} %5$lld\n",
+				part, counter, domain, i, (long long)json_integer_value(value));
 		}
 	}
 }
@@ -94,9 +88,10 @@ static void print_domains(FILE *f, json_t *stats)
 	const char *name;
 
 	for (size_t i = 0; (name = hvm_stat_name(i)); i++)
-		print_counter(f, stats, "vcpus", name, hvm_stat_help(i));
+		print_counter(f, stats, "vcpus", "vcpu", name, hvm_stat_help(i));
 	for (size_t i = 0; i < sizeof(disk_counters) / sizeof(disk_counters[0]); i++)
-		print_counter(f, stats, "disks", disk_counters[i].name, disk_counters[i].help);
+		print_counter(f, stats, "disks", "disk", disk_counters[i].name,
+			      disk_counters[i].help);
 }
 
 /* -- the request ------------------------------------------------------------------------------- */
@@ -165,8 +160,7 @@ void api_metrics_tick(void)
 /** hvmd ends: answer those who wait; libmicrohttpd wants none suspended. */
 void api_metrics_abandon(void)
 {
-	for (struct domain *d = hvmd.domains; d; d = d->next)
-		vm_abandon(d, on_stats);
+	vm_abandon(on_stats);
 }
 
 static void scrape_begin(struct scrape *s)

@@ -42,8 +42,7 @@ static void on_screenshot(struct domain *d, void *arg, json_t *result, const cha
 /** hvmd ends: answer those who wait for a picture; libmicrohttpd wants none suspended. */
 void api_screenshots_abandon(void)
 {
-	for (struct domain *d = hvmd.domains; d; d = d->next)
-		vm_abandon(d, on_screenshot);
+	vm_abandon(on_screenshot);
 }
 
 /** GET /v1/domains/{id}/screenshot */

@@ -277,11 +277,12 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *conn, const 
 	}
 	if (*len)
 		return take_body(rq, data, len);
-	/* Whoever comes this late would not hear the answer: nothing is begun for him. */
-	if (!rq->ran && hvmd.quitting)
-		return MHD_NO;
-	if (!rq->ran)
+	if (!rq->ran) {
+		/* Whoever comes this late would not hear the answer: nothing is begun for him. */
+		if (hvmd.quitting)
+			return MHD_NO;
 		run_request(rq);
+	}
 	if (!rq->response) {
 		if (hvmd.quitting)
 			return MHD_NO;
