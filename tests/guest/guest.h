@@ -183,6 +183,28 @@ static inline volatile uint32_t *apic(unsigned int offset)
 	return (volatile uint32_t *)(uintptr_t)(0xfee00000u + offset);
 }
 
+/* The number of this processor. */
+static inline unsigned int me(void)
+{
+	return *apic(APIC_ID) >> 24;
+}
+
+/* Until another processor has brought *what to @value. */
+static inline void wait_for(volatile uint32_t *what, uint32_t value)
+{
+	while (__atomic_load_n(what, __ATOMIC_SEQ_CST) < value)
+		relax();
+}
+
+/* A function at @p that returns @value: mov $value, %eax; ret */
+static inline void emit(volatile uint8_t *p, uint32_t value)
+{
+	p[0] = 0xb8;
+	for (unsigned int i = 0; i < 4; i++)
+		p[1 + i] = (uint8_t)(value >> 8 * i);
+	p[5] = 0xc3;
+}
+
 /* The other processors of @total, started by INIT and SIPI; each runs ap_main(). */
 void start_others(unsigned int total);
 void icr_send(uint32_t to, uint32_t command);

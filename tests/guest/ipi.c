@@ -14,11 +14,6 @@ static uint8_t page_a[4096] __attribute__((aligned(4096)));
 static uint8_t page_b[4096] __attribute__((aligned(4096)));
 static uint8_t page_c[4096] __attribute__((aligned(4096)));
 
-static unsigned int me(void)
-{
-	return *apic(APIC_ID) >> 24;
-}
-
 static void on_ipi(struct frame *f)
 {
 	(void)f;
@@ -73,12 +68,6 @@ void ap_main(unsigned int n)
 		else
 			__asm__ volatile("sti; pause; cli");
 	}
-}
-
-static void wait_for(volatile uint32_t *what, uint32_t value)
-{
-	while (__atomic_load_n(what, __ATOMIC_SEQ_CST) < value)
-		relax();
 }
 
 static void say_got(const char *what, uint32_t want1, uint32_t want2, uint32_t want3)

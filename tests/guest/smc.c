@@ -10,15 +10,6 @@ static uint8_t code[3][4096] __attribute__((aligned(4096)));
 
 typedef uint32_t (*code_fn)(void);
 
-/* mov $value, %eax; ret */
-static void emit(uint8_t *p, uint32_t value)
-{
-	p[0] = 0xb8;
-	for (unsigned int i = 0; i < 4; i++)
-		p[1 + i] = (uint8_t)(value >> 8 * i);
-	p[5] = 0xc3;
-}
-
 static uint32_t call(void *p)
 {
 	__asm__ volatile("xor %%eax, %%eax\n cpuid" : : : "rax", "rbx", "rcx", "rdx", "memory");

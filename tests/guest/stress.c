@@ -23,17 +23,6 @@ static volatile uint32_t writes, faults, reads, seen;
 static uint8_t code[4096] __attribute__((aligned(4096)));
 static volatile uint32_t seq, handed, wrong_handed, wrong_own, own;
 
-static unsigned int me(void)
-{
-	return *apic(APIC_ID) >> 24;
-}
-
-static void wait_for(volatile uint32_t *what, uint32_t value)
-{
-	while (__atomic_load_n(what, __ATOMIC_SEQ_CST) < value)
-		relax();
-}
-
 static void on_flush(struct frame *f)
 {
 	(void)f;
@@ -51,15 +40,6 @@ static void on_page_fault(struct frame *f)
 		end();
 	}
 	__atomic_fetch_add(&faults, 1, __ATOMIC_SEQ_CST);
-}
-
-/* mov $value, %eax; ret */
-static void emit(volatile uint8_t *p, uint32_t value)
-{
-	p[0] = 0xb8;
-	for (unsigned int i = 0; i < 4; i++)
-		p[1 + i] = (uint8_t)(value >> 8 * i);
-	p[5] = 0xc3;
 }
 
 static uint32_t call(const volatile uint8_t *p)

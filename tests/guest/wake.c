@@ -16,11 +16,6 @@ static volatile uint32_t up, finished, ticks[CPUS];
 /* What the sender's interrupts found done at the target. */
 static volatile uint32_t answered[CPUS][CPUS];
 
-static unsigned int me(void)
-{
-	return *apic(APIC_ID) >> 24;
-}
-
 static void on_call(struct frame *f)
 {
 	unsigned int from = ((unsigned int)f->vector - VECTOR) >> 4;
@@ -83,8 +78,7 @@ void ap_main(unsigned int n)
 	(void)n;
 	*apic(APIC_SVR) = 0x1ff;
 	__atomic_fetch_add(&up, 1, __ATOMIC_SEQ_CST);
-	while (up < CPUS)
-		relax();
+	wait_for(&up, CPUS);
 	call_others(me());
 	for (;;)
 		irq_wait();
@@ -100,8 +94,7 @@ int main(void)
 	trap_handler[TIMER] = on_timer;
 	start_others(CPUS);
 	__atomic_fetch_add(&up, 1, __ATOMIC_SEQ_CST);
-	while (up < CPUS)
-		relax();
+	wait_for(&up, CPUS);
 	call_others(0);
 	while (finished < CPUS)
 		__asm__ volatile("sti; pause; cli" : : : "memory");
