@@ -6,10 +6,7 @@ set -uo pipefail
 . "$(dirname "$0")/lib.sh"
 
 need_built "$hvmd" "$ioemu" "$hvmloader"
-make_guest || {
-	not_ok "test guest made"
-	exit 1
-}
+need_guest
 work=$(mktemp -d)
 end() {
 	local name

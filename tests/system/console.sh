@@ -7,10 +7,7 @@ set -uo pipefail
 
 hvmctl=$build/hvmctl/hvmctl
 need_built "$hvmd" "$ioemu" "$hvmloader" "$hvmctl"
-make_guest || {
-	not_ok "test guest made"
-	exit 1
-}
+need_guest
 work=$(mktemp -d)
 end() {
 	api POST /v1/domains/shell/stop >/dev/null 2>&1

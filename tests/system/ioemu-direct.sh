@@ -8,10 +8,7 @@ set -uo pipefail
 . "$(dirname "$0")/lib.sh"
 
 need_built "$ioemu" "$hvmloader"
-make_guest || {
-	not_ok "test guest made"
-	exit 1
-}
+need_guest
 work=$(mktemp -d)
 pid=
 trap '[ -z "$pid" ] || kill "$pid" 2>/dev/null; rm -rf "$work"' EXIT
@@ -21,14 +18,7 @@ boot() {
 	run=$work/$1-$2-${3:-off}
 	status=0
 	mkdir -m 700 "$run"
-	definition guest "$1" "console=ttyS0 hvm.test=$2" '. + {
-		uuid: "6d766800-0000-4000-8000-000000000001", engine: "auto", cpu_model: "hvm-v2",
-		disks: [], serial: { log_kib: 256 }, display: { type: "none" },
-		on_reboot: "stop", on_crash: "stop" }' |
-		jq --arg hvmloader "$hvmloader" --arg bios "$bios" --arg vgabios "$vgabios" \
-			--arg translator "${3:-off}" \
-			'.translator = $translator | .firmware = { hvmloader: $hvmloader, bios: $bios, vgabios: $vgabios }' \
-			>"$run/config.json"
+	ioemu_config guest "$1" "console=ttyS0 hvm.test=$2" ".translator = \"${3:-off}\"" >"$run/config.json"
 	timeout -k 5 "${HVM_BOOT_TIMEOUT:-120}" "$ioemu" --dir "$run" --ready-fd 3 \
 		3>"$run/ready" >"$run/ioemu.log" 2>&1 &
 	pid=$!

@@ -31,6 +31,15 @@ skip() {
 	echo "ok $test_number - # SKIP $*"
 }
 
+# build_release LOG - builds build/release, in the source tree; or the end, and why.
+build_release() {
+	mkdir -p build
+	cmake --preset release -DCMAKE_C_COMPILER=gcc >"$1" 2>&1 && cmake --build --preset release >>"$1" 2>&1 || {
+		tail -n 40 "$1" >&2
+		exit 1
+	}
+}
+
 # need_built FILE... - or skip the whole test.
 need_built() {
 	local file
@@ -46,6 +55,15 @@ need_built() {
 make_guest() {
 	kernel=$("$root/tests/system/images/fetch-kernel" "$images" cloud-amd64) &&
 		initramfs=$("$root/tests/system/images/make-initramfs" "$images" amd64)
+}
+
+# need_guest [FLAVOUR] - make_guest, or the end of the test; the initramfs with that kernel's modules for
+# IDE disks.
+need_guest() {
+	make_guest && { [ $# = 0 ] ||
+		initramfs=$("$root/tests/system/images/make-initramfs" "$images" amd64 "$1"); } && return
+	not_ok "test guest made"
+	exit 1
 }
 
 # make_ticker FOLDER - a kernel that prints a line now and then and never ends; prints its path.
@@ -106,6 +124,15 @@ definition() {
 	jq -nc --arg name "$1" --argjson vcpus "$2" --arg kernel "$kernel" --arg initrd "$initramfs" \
 		--arg cmdline "$3" '{ name: $name, vcpus: $vcpus, memory_mib: 256,
 		boot: { kernel: $kernel, initrd: $initrd, cmdline: $cmdline } } | '"${4:-.}"
+}
+
+# ioemu_config NAME VCPUS CMDLINE [JQ] - the same as config.json for hvm-ioemu without hvmd.
+ioemu_config() {
+	definition "$1" "$2" "$3" '. + { uuid: "6d766800-0000-4000-8000-000000000001", engine: "auto",
+		cpu_model: "hvm-v2", disks: [], serial: { log_kib: 256 }, display: { type: "none" },
+		on_reboot: "stop", on_crash: "stop" }' |
+		jq --arg hvmloader "$hvmloader" --arg bios "$bios" --arg vgabios "$vgabios" \
+			'.firmware = { hvmloader: $hvmloader, bios: $bios, vgabios: $vgabios } | '"${4:-.}"
 }
 
 # finds [GREP-OPTION] TEXT - does the input hold it? For the end of a pipe, where grep -q would stop
