@@ -122,11 +122,11 @@ void hw_vcpu_reset(struct vcpu *v, bool init)
 #define FX_XMM	     160
 #define FX_XSTATE_BV 512
 
-void hw_load_fpu(uint8_t fpu[HW_FPU_BYTES], const struct hvm_vcpu_state *s)
+void hw_load_fpu(uint8_t fpu[HVM_XSAVE_BYTES], const struct hvm_vcpu_state *s)
 {
 	uint32_t mxcsr;
 
-	memcpy(fpu, s->xsave, HW_FPU_BYTES);
+	memcpy(fpu, s->xsave, HVM_XSAVE_BYTES);
 	memcpy(&mxcsr, fpu + FX_MXCSR, sizeof(mxcsr));
 	mxcsr &= 0xffff;
 	if (!(s->xsave[FX_XSTATE_BV] & 1)) {
@@ -138,7 +138,7 @@ void hw_load_fpu(uint8_t fpu[HW_FPU_BYTES], const struct hvm_vcpu_state *s)
 	if (!(s->xsave[FX_XSTATE_BV] & 2))
 		memset(fpu + FX_XMM, 0, 16 * 16);
 	memcpy(fpu + FX_MXCSR, &mxcsr, sizeof(mxcsr));
-	memset(fpu + FX_XSTATE_BV, 0, HW_FPU_BYTES - FX_XSTATE_BV);
+	memset(fpu + FX_XSTATE_BV, 0, HVM_XSAVE_BYTES - FX_XSTATE_BV);
 	fpu[FX_XSTATE_BV] = 3;
 }
 

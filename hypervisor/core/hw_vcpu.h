@@ -17,8 +17,7 @@
 #include "core/domain.h"
 #include "mm/npt.h"
 
-#define HW_NO_CPU    0xffffffffu
-#define HW_FPU_BYTES 576u /* as in struct hvm_vcpu_state */
+#define HW_NO_CPU 0xffffffffu
 
 struct hw_vcpu {
 	uint32_t kicked;      /* go back to the core before the next entry */
@@ -95,7 +94,7 @@ void hw_vcpu_reset(struct vcpu *v, bool init);
  * and faults on reserved bits of MXCSR, so a component whose bit in XSTATE_BV is clear gets its
  * initial configuration here.
  */
-void hw_load_fpu(uint8_t fpu[HW_FPU_BYTES], const struct hvm_vcpu_state *s);
+void hw_load_fpu(uint8_t fpu[HVM_XSAVE_BYTES], const struct hvm_vcpu_state *s);
 
 /* -- devices ----------------------------------------------------------------------------------- */
 

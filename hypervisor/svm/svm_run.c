@@ -118,7 +118,7 @@ static void svm_unload_xcr0(struct svm_vcpu *sv)
 	uint64_t now = host_xgetbv();
 
 	if (hvm_unlikely(now != sv->xcr0)) {
-		if (!x86_xcr0_write_ok(now))
+		if (!x86_xcr0_write_ok(now, hvm_xcr0_allowed(sv->vcpu)))
 			hvm_domain_crash(sv->vcpu->domain, "vcpu %u: XCR0 %llx", sv->vcpu->id,
 					 (unsigned long long)now);
 		else

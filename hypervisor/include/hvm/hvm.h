@@ -26,6 +26,7 @@ enum hvm_engine {
 enum hvm_cpu_model {
 	HVM_CPU_V1, /* x86-64-v1 */
 	HVM_CPU_V2, /* x86-64-v2 */
+	HVM_CPU_V3, /* x86-64-v3: with AVX2 */
 };
 
 /* How the software CPU runs 64-bit code. */

@@ -156,7 +156,7 @@ static void a_domain_of_another_version_or_size_is_refused(void **state)
 	a.vcpus = HVM_MAX_VCPUS + 1;
 	assert_int_equal(CALL(0, HVM_IOCTL_CREATE, a), -HVM_EINVAL);
 	a = good;
-	a.cpu_model = HVM_CPU_V2 + 1;
+	a.cpu_model = HVM_CPU_V3 + 1;
 	assert_int_equal(CALL(0, HVM_IOCTL_CREATE, a), -HVM_EINVAL);
 }
 

@@ -56,7 +56,7 @@ static void bad_configurations_are_refused(void **state)
 		{ HVM_ENGINE_SOFT, HVM_CPU_V1, 0, -HVM_EINVAL },
 		{ HVM_ENGINE_SOFT, HVM_CPU_V1, HVM_MAX_VCPUS + 1, -HVM_EINVAL },
 		{ HVM_ENGINE_SOFT, HVM_CPU_V1, UINT32_MAX, -HVM_EINVAL },
-		{ HVM_ENGINE_SOFT, HVM_CPU_V2 + 1, 1, -HVM_EINVAL },
+		{ HVM_ENGINE_SOFT, HVM_CPU_V3 + 1, 1, -HVM_EINVAL },
 		{ HVM_ENGINE_SVM + 1, HVM_CPU_V1, 1, -HVM_EINVAL },
 	};
 
