@@ -180,8 +180,14 @@ static int domain_record_load(struct domain *d, unsigned int instance, struct hv
 	(void)instance;
 	if (r->error != 0)
 		return r->error;
-	if (vcpus != d->vcpu_count || model != d->config.cpu_model)
+	if (vcpus != d->vcpu_count || model != d->config.cpu_model) {
+		hvm_os_log(
+			HVM_LOG_ERROR,
+			"%s: saved with %u vcpus of CPU model hvm-v%u, this domain has %u of hvm-v%u",
+			d->name, vcpus, model - HVM_CPU_V1 + 1, d->vcpu_count,
+			d->config.cpu_model - HVM_CPU_V1 + 1);
 		return -HVM_EINVAL;
+	}
 	return domain_set_tsc_khz(d, khz, check);
 }
 
@@ -299,14 +305,26 @@ static int cpu_record_save(struct domain *d, unsigned int instance, struct hvm_s
 	return w->error;
 }
 
+/* The state of registers that this domain's guests do not have would be lost. */
+static bool cpu_record_fits_model(const struct vcpu *v, const struct hvm_vcpu_state *s)
+{
+	if (v->domain->config.cpu_model >= HVM_CPU_V3 ||
+	    !((s->xcr0 | s->xsave[HVM_XSAVE_BV_AT]) & HVM_XSTATE_AVX))
+		return true;
+	hvm_os_log(HVM_LOG_ERROR,
+		   "%s: the saved vcpu %u has AVX state, which CPU model hvm-v%u is without",
+		   v->domain->name, v->id, v->domain->config.cpu_model - HVM_CPU_V1 + 1);
+	return false;
+}
+
 static bool cpu_record_ok(struct vcpu *v, const struct cpu_record *c)
 {
 	for (unsigned int i = 0; i < HVM_SAVED_MSRS; i++) {
 		if (!hvm_msr_slot_valid(hvm_saved_msr(i), c->msr[i]))
 			return false;
 	}
-	return vcpu_state_ok(v, &c->s) && hvm_msr_slot_valid(CPU_MSR_PAT, c->s.pat) &&
-	       (c->requests & ~CPU_REQUESTS) == 0;
+	return cpu_record_fits_model(v, &c->s) && vcpu_state_ok(v, &c->s) &&
+	       hvm_msr_slot_valid(CPU_MSR_PAT, c->s.pat) && (c->requests & ~CPU_REQUESTS) == 0;
 }
 
 static int cpu_record_apply(struct vcpu *v, struct cpu_record *c)

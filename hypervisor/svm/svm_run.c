@@ -82,7 +82,7 @@ static void svm_load_registers(struct svm_vcpu *sv)
 	const struct svm_features *f = &svm_host.features;
 
 	hvm_os_fpu_begin();
-	host_fxrstor(sv->fpu);
+	hw_put_fpu(sv->vcpu, sv->fpu);
 	if (f->has_xsave) {
 		sv->host.xcr0 = host_xgetbv();
 		if (sv->host.xcr0 != sv->xcr0)
@@ -139,7 +139,7 @@ static void svm_unload_registers(struct svm_vcpu *sv)
 		host_wrmsr(HOST_MSR_XSS, sv->host.xss);
 	if (f->has_xsave)
 		svm_unload_xcr0(sv);
-	host_fxsave(sv->fpu);
+	hw_take_fpu(sv->vcpu, sv->fpu);
 	hvm_os_fpu_end();
 }
 
