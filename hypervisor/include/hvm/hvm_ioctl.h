@@ -48,7 +48,10 @@ struct hvm_ioctl_info {
 };
 #define HVM_IOCTL_INFO HVM_IOCTL_R(0x00, struct hvm_ioctl_info)
 
-/* Returns the domain's file. -ENODEV, -EPERM, -EBUSY ...: as the vendor's error. */
+/*
+ * Returns the domain's file. -ENODEV, -EPERM, -EBUSY ...: as the vendor's error; -ENODEV of a
+ * vendor without one: the processor lacks a part of the CPU model, the kernel's log says which.
+ */
 struct hvm_ioctl_create {
 	uint32_t version; /* HVM_IOCTL_VERSION of the caller */
 	uint32_t engine;  /* enum hvm_engine, not soft */
