@@ -269,6 +269,7 @@ int x86_exec_xsetbv(struct x86_cpu *c, const struct x86_insn *i)
 	if (!x86_xcr0_write_ok(value, leaf[0]))
 		return cr_gp(c);
 	c->xcr0 = value;
+	x86_update_mode(c);
 	return X86_END;
 }
 
