@@ -293,3 +293,8 @@ void dec_vex(struct dec *d, uint8_t byte)
 	else
 		d->illegal = true;
 }
+
+const char *x86_insn_name(const struct x86_insn *i)
+{
+	return i->op == X86_OP_VEX ? x86_vex_row(i)->name : x86_op_name(i->op);
+}

@@ -176,7 +176,8 @@ enum x86_code_size {
  * Source: Intel SDM Vol 2 ch. 2 "Instruction Format", App. A "Opcode Map".
  */
 int x86_decode(const uint8_t *code, size_t bytes, enum x86_code_size size, struct x86_insn *ret);
-/* Mnemonic, for logs and tests; never NULL. */
+/* Mnemonics, for logs and tests; never NULL. Of VEX-encoded ones only the instruction knows it. */
 const char *x86_op_name(unsigned int op);
+const char *x86_insn_name(const struct x86_insn *i);
 
 #endif

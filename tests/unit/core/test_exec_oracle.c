@@ -604,7 +604,7 @@ static void report(const char *differs)
 	const struct x86_insn *i = &t.insn.i;
 
 	fprintf(stderr, "HVM_ORACLE_SEED=%#llx %s", (unsigned long long)t.insn_seed,
-		i->op == X86_OP_VEX ? x86_vex_row(i)->name : x86_op_name(i->op));
+		x86_insn_name(i));
 	for (unsigned int n = 0; n < t.insn.len; n++)
 		fprintf(stderr, " %02x", t.insn.bytes[n]);
 	fprintf(stderr, ": %s differs (vector %d on the host, %d here)\n", differs, t.host.vector,

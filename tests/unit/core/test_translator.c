@@ -396,8 +396,7 @@ static void report(const char *differs)
 
 		if (len <= 0)
 			break;
-		fprintf(stderr, "  %4x %-10s", t.at + at,
-			i.op == X86_OP_VEX ? x86_vex_row(&i)->name : x86_op_name(i.op));
+		fprintf(stderr, "  %4x %-10s", t.at + at, x86_insn_name(&i));
 		for (int k = 0; k < len; k++)
 			fprintf(stderr, " %02x", t.code[at + (unsigned int)k]);
 		fprintf(stderr, "\n");
