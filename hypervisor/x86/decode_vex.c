@@ -238,7 +238,7 @@ static void vex_finish(struct dec *d, const struct vex *v, const struct x86_vex_
 	i->op = X86_OP_VEX;
 	i->row = (uint16_t)(r - x86_vex_rows);
 	i->vex = (uint8_t)((v->l ? X86_VEX_PREFIX_L : 0) | (w ? X86_VEX_PREFIX_W : 0));
-	i->flags |= w ? X86_F_W : 0;
+	i->flags |= w && d->code64 ? X86_F_W : 0;
 	i->osize = r->flags & X86_VEX_GPR ? (w ? 3 : 2) : v->l ? 5 : 4;
 	i->form = vex_form(d, r);
 	i->dst = (uint8_t)(((i->modrm >> 3) & 7) | (d->rex & REX_R) << 1);

@@ -326,6 +326,9 @@ static void outside_of_64_bit_code_fields_have_three_bits(void **state)
 
 	(void)state;
 	CHECK_ROWS(rows);
+	/* VPCMPESTRI took its lengths from 64-bit registers here. */
+	assert_false(decode(C32, "c4 e3 f9 61 c1 00").flags & X86_F_W);
+	assert_true(decode(C64, "c4 e3 f9 61 c1 00").flags & X86_F_W);
 	for (n = 0; n < sizeof(others) / sizeof(others[0]); n++)
 		assert_string_equal(x86_op_name(decode(others[n].size, others[n].code).op),
 				    x86_op_name(others[n].op));
