@@ -34,6 +34,9 @@ struct xsave {
 #define YMM_EACH(X) \
 	X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
 
+/* For user_call() with 32-bit code. */
+#define USER32(name, code) USER(name, ".code32\n" code "\n int $0x80\n .code64")
+
 static inline void ymm_put(const union ymm r[16])
 {
 #define YMM_ONE(n) __asm__ volatile("vmovdqu %0, %%ymm" #n : : "m"(r[n]));

@@ -2,8 +2,8 @@
 /*
  * avx_strict.c - what of AVX a processor does by the book and QEMU's software CPU (7.2) does not:
  * CR0.EM, floating-point exceptions, CR0.TS and MXCSR in XSAVE, loads with a mask at the end of a
- * page, ymm4 as an index, the carry of BLSI. Source: Intel SDM Vol 2A 2.4 "AVX and SSE
- * Instruction Exception Classification"; Vol 1 13.7 "Operation of XSAVE".
+ * page, ymm4 as an index, VZEROALL in 32-bit code, the carry of BLSI. Source: Intel SDM Vol 2A 2.4
+ * "AVX and SSE Instruction Exception Classification"; Vol 1 13.7 "Operation of XSAVE".
  */
 #include "avx.h"
 
@@ -142,6 +142,23 @@ static void index_4(void)
 	    got[6].q[0]);
 }
 
+USER32(vzeroall, "vzeroall")
+USER32(vzeroupper, "vzeroupper")
+
+/* 32-bit code has eight registers; the others stay as they are. */
+static void zero_in_32_bits(void)
+{
+	ymm_random(want, 16, 14);
+	for (unsigned int all = 0; all < 2; all++) {
+		ymm_put(want);
+		user_call((uintptr_t)(all ? user_vzeroall : user_vzeroupper), 0x33);
+		ymm_take(got);
+		say("32-bit %s: %lx, %u %u, upper registers %s", all ? "VZEROALL" : "VZEROUPPER",
+		    caught.vector, got[7].q[1] == 0, got[7].q[3] == 0,
+		    ymm_same(&got[8], &want[8], 8) ? "kept" : "lost");
+	}
+}
+
 /* Carry is set if there was a bit. */
 static void blsi(void)
 {
@@ -164,6 +181,7 @@ int main(void)
 	saving();
 	masks();
 	index_4();
+	zero_in_32_bits();
 	blsi();
 	return 0;
 }
