@@ -112,6 +112,7 @@ static uint8_t *common_leave(struct tr *t)
 {
 	uint8_t *at = t->p;
 
+	tr_x87_emit_save(t, 0);
 	tr_load(t, TR_STATE, AT(tr.host_rsp, 0));
 	for (unsigned int n = HVM_ARRAY_SIZE(common_saved); n-- > 0;)
 		common_pop(t, common_saved[n]);
@@ -119,22 +120,29 @@ static uint8_t *common_leave(struct tr *t)
 	return at;
 }
 
-/* T0: where the guest goes on. T1: the site. */
+/* T0: where the guest goes on. T1: the site. At interp, T0: the block to interpret. */
 static void common_exit(struct tr *t, const uint8_t *leave)
 {
-	uint8_t *no_xmm;
+	uint8_t *no_xmm, *rest;
 
 	t->g->exit = common_here(t);
 	common_put_gprs(t, 0);
 	tr_store(t, AT(cpu.x86_ip, 0), TR_T0);
 	tr_op_mem(t, 0x89, TR_T1, AT(tr.site, 0));
 	tr_mov_imm(t, X86_RAX, TR_EXIT_GO);
+	rest = t->p;
 	common_cmp_imm8(t, AT(tr.xmm_live, 0), 0);
 	no_xmm = tr_jump(t, 4, NULL);
 	common_put_xmm(t, 0);
 	tr_store_imm32(t, AT(tr.xmm_live, 0), 0);
 	tr_patch(no_xmm, t->p);
 	tr_jump(t, TR_ALWAYS, leave);
+
+	t->g->interp = common_here(t);
+	common_put_gprs(t, 0);
+	tr_store(t, AT(cpu.x86_ip, 0), TR_T0);
+	tr_mov_imm(t, X86_RAX, TR_EXIT_INTERP);
+	tr_jump(t, TR_ALWAYS, rest);
 }
 
 /*
@@ -282,5 +290,6 @@ void tr_make_common(struct tr *t)
 	t->g->exec_sse = common_here(t);
 	common_exec(t, leave, true);
 	common_load_xmm(t, leave);
+	tr_x87_make_common(t);
 	t->g->common_bytes = common_here(t);
 }

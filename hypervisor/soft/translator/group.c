@@ -155,6 +155,8 @@ void tr_group_begin(struct tr *t)
 		return;
 	t->in_group = true;
 	t->group_count++;
+	g->x87 = t->x87;
+	g->x87.fdp = false; /* stored ahead of its first instruction */
 }
 
 bool tr_group_address(struct tr *t, const struct x86_insn *i, struct tr_mem *m)
@@ -219,6 +221,7 @@ void tr_group_clones(struct tr *t, void (*insns)(struct tr *t, unsigned int last
 		tr_patch(g->failed, t->p);
 		t->n = g->first;
 		t->flags = TR_IN_MEM;
+		t->x87 = g->x87;
 		insns(t, g->last);
 		group_join(t, g->flags, t->live[g->last + 1u]);
 		tr_jump(t, TR_ALWAYS, g->end);
