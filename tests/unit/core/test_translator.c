@@ -134,6 +134,17 @@ static void random_x87_insn(struct oracle_insn *o, unsigned int base, unsigned i
 	bool mem = base && native_pick(2);
 	uint8_t *p;
 
+	/* FNSTSW AX changes a base register. */
+	if (native_pick(8) == 0)
+		base = X86_RAX;
+	if (native_pick(24) == 0) {
+		memcpy(o->bytes, "\xdf\xe0", 2);
+		o->len = 2;
+		o->disp_at = 0;
+		assert_int_equal(x86_decode(o->bytes, o->len, o->size, &o->i), o->len);
+		return;
+	}
+
 	do {
 		p = o->bytes;
 		*p++ = (uint8_t)(0x40 | (index >> 3) << 1 | base >> 3);
@@ -514,6 +525,9 @@ static int setup(void **state)
 	guest_start_long(&t.guest, 0, ORACLE_CODE, 3);
 	t.sv = t.guest.d->core->vcpu[0]->vendor;
 	t.sv->cpu.seg[HVM_SEG_TR].limit = 0x60; /* no port may be used */
+	for (unsigned int n = 0; n <= HVM_SEG_GS; n++)
+		if (n != HVM_SEG_CS)
+			t.sv->cpu.seg[n].sel = (uint16_t)(n << 8 | 0x23);
 	soft_key_update(t.sv);
 	soft_enter(t.sv);
 	return 0;
