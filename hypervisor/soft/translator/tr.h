@@ -153,6 +153,7 @@ struct tr {
 	bool in_group; /* the last of group[] */
 	bool no_groups;
 	struct tr_x87 x87, x87_before; /* now, and ahead of instruction n */
+	bool no_x87;		       /* by handlers in this block */
 };
 
 static inline const struct x86_insn *tr_insn(const struct tr *t, unsigned int n)

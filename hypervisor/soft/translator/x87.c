@@ -31,6 +31,9 @@ enum x87_kind {
 	X87_STATUS, /* no pointers are kept of it */
 };
 
+/* How many handlers take as long as it takes to put the state away for one and bring it back. */
+#define X87_PAYS 4u
+
 #define X87_FIRST X86_OP_FADD
 #define X87_LAST  X86_OP_FNOP_LEGACY
 
@@ -70,7 +73,7 @@ static enum x87_kind x87_kind(const struct tr *t, const struct x86_insn *i)
 {
 	enum x87_kind k = x87_is(i) ? x87_kinds[i->op - X87_FIRST] : X87_HANDLER_ONLY;
 
-	if ((t->b->key & X86_MODE_NO_FPU) || i->exec == x86_exec_ud)
+	if ((t->b->key & X86_MODE_NO_FPU) || t->no_x87 || i->exec == x86_exec_ud)
 		return X87_HANDLER_ONLY;
 	if (i->form == X86_FORM_M && (i->asize != 3 || i->disp != (int32_t)i->disp || !i->msize))
 		return X87_HANDLER_ONLY;
@@ -218,12 +221,17 @@ void tr_x87_before(struct tr *t, const struct x86_insn *i)
 void tr_x87_begin(struct tr *t)
 {
 	const struct tr_rm m = { .mem = true, .m = TR_FIELD(tr.x87_live) };
+	unsigned int native = 0, users = 0;
 	uint8_t *end;
 
-	for (unsigned int n = 0; n < t->count; n++)
-		t->x87.live = t->x87.live || tr_is_x87(t, tr_insn(t, n));
-	if (!t->x87.live)
+	for (unsigned int n = 0; n < t->count; n++) {
+		native += tr_is_x87(t, tr_insn(t, n));
+		users += !tr_is_x87(t, tr_insn(t, n)) && tr_x87_uses(tr_insn(t, n));
+	}
+	t->no_x87 = native <= users * X87_PAYS;
+	if (t->no_x87)
 		return;
+	t->x87.live = true;
 	tr_op_rm(t, 0x83, 7, &m, 1);
 	tr_byte(t, 0);
 	end = tr_jump(t, 4, NULL);
