@@ -34,11 +34,13 @@ static unsigned int group_size(const struct tr *t, const struct x86_insn *i)
 {
 	if (tr_has_int_template(i))
 		return i->msize ? i->msize : 1u << i->osize;
-	return tr_is_sse(t, i) ? i->msize : 0;
+	return tr_is_sse(t, i) || tr_is_x87(t, i) ? i->msize : 0;
 }
 
-static bool group_writes(const struct x86_insn *i)
+static bool group_writes(const struct tr *t, const struct x86_insn *i)
 {
+	if (tr_is_x87(t, i))
+		return tr_x87_writes(i);
 	if (i->op == X86_OP_CMP || i->op == X86_OP_TEST || i->op == X86_OP_BT ||
 	    i->op == X86_OP_MUL || i->op == X86_OP_IMUL)
 		return false;
@@ -51,8 +53,8 @@ static bool group_candidate(const struct tr *t, const struct x86_insn *i)
 {
 	unsigned int size = group_size(t, i);
 
-	return group_accesses(i) && group_plain(i) && size && size <= 8 && i->op != X86_OP_DIV &&
-	       i->op != X86_OP_IDIV && i->exec != x86_exec_ud;
+	return group_accesses(i) && group_plain(i) && size && (size <= 8 || tr_is_x87(t, i)) &&
+	       i->op != X86_OP_DIV && i->op != X86_OP_IDIV && i->exec != x86_exec_ud;
 }
 
 static bool group_member(const struct tr *t, const struct x86_insn *i, const struct tr_group *g)
@@ -68,13 +70,16 @@ static bool group_goes_on(const struct tr *t, const struct x86_insn *i)
 		return false;
 	if (i->op == X86_OP_JCC)
 		return true;
-	if (!tr_has_int_template(i) && !tr_is_sse(t, i))
+	if (!tr_has_int_template(i) && !tr_is_sse(t, i) && !tr_is_x87(t, i))
 		return false;
 	return !group_accesses(i) || group_plain(i);
 }
 
 static bool group_changes_reg(const struct x86_insn *i, unsigned int r)
 {
+	/* Their dst is a place in the stack. */
+	if (i->op >= X86_OP_FADD && i->op <= X86_OP_FNOP_LEGACY)
+		return i->op == X86_OP_FNSTSW_AX && r == X86_RAX;
 	switch (i->op) {
 	case X86_OP_MUL:
 	case X86_OP_IMUL:
@@ -115,7 +120,7 @@ static bool group_add(struct tr_group *g, const struct tr *t, const struct x86_i
 		return false;
 	g->low = (int32_t)low;
 	g->high = (int32_t)high;
-	g->write = g->write || group_writes(i);
+	g->write = g->write || group_writes(t, i);
 	return true;
 }
 
@@ -155,8 +160,6 @@ void tr_group_begin(struct tr *t)
 		return;
 	t->in_group = true;
 	t->group_count++;
-	g->x87 = t->x87;
-	g->x87.fdp = false; /* stored ahead of its first instruction */
 }
 
 bool tr_group_address(struct tr *t, const struct x86_insn *i, struct tr_mem *m)

@@ -125,7 +125,7 @@ struct tr_group {
 	uint8_t *failed;     /* end of the jump that is taken when the probe fails */
 	uint8_t *end;	     /* code behind the last instruction ... */
 	enum tr_flags flags; /* ... and where flags are there */
-	struct tr_x87 x87;   /* at the first */
+	struct tr_x87 x87;   /* ahead of the first */
 };
 #define TR_GROUPS 8
 
@@ -300,6 +300,8 @@ void tr_sse_init(void);
 
 bool tr_x87_insn(struct tr *t, const struct x86_insn *i);
 bool tr_is_x87(const struct tr *t, const struct x86_insn *i);
+/* Is its memory operand written? */
+bool tr_x87_writes(const struct x86_insn *i);
 /* Does the handler of @i look at the x87 state, or change it? */
 bool tr_x87_uses(const struct x86_insn *i);
 /* What it does with the flags; false: @i is not an x87 instruction, or one with a condition. */

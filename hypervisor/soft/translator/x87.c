@@ -89,6 +89,16 @@ bool tr_is_x87(const struct tr *t, const struct x86_insn *i)
 	return x87_kind(t, i) != X87_HANDLER_ONLY;
 }
 
+bool tr_x87_writes(const struct x86_insn *i)
+{
+	switch (x87_kinds[i->op - X87_FIRST]) {
+	case X87_STORE:
+	case X87_STORE_FCW:
+	case X87_STATUS: return true;
+	}
+	return false;
+}
+
 /* MMX registers are those of the x87. */
 static bool x87_is_mmx(const struct x86_insn *i)
 {
@@ -200,6 +210,12 @@ static void x87_note(struct tr *t, const struct x86_insn *i)
 	t->x87.fdp = true;
 }
 
+static void x87_reload(struct tr *t)
+{
+	tr_call(t, t->g->code.rw + t->g->reload_x87);
+	t->x87.live = true;
+}
+
 void tr_x87_before(struct tr *t, const struct x86_insn *i)
 {
 	if (!t->x87.last) {
@@ -213,7 +229,14 @@ void tr_x87_before(struct tr *t, const struct x86_insn *i)
 	} else if (!tr_is_x87(t, i) && !x87_only_waits(i)) {
 		tr_x87_flush(t);
 	}
+	/* Here, since a group's clone begins behind it. */
+	if (tr_is_x87(t, i) && !t->x87.live) {
+		tr_clobber(t);
+		x87_reload(t);
+	}
 	t->x87_before = t->x87;
+	if (t->in_group && t->group[t->group_count - 1].first == t->n)
+		t->group[t->group_count - 1].x87 = t->x87;
 }
 
 /* -- state --------------------------------------------------------------------------------- */
@@ -241,12 +264,6 @@ void tr_x87_begin(struct tr *t)
 	tr_call(t, t->g->code.rw + t->g->load_x87);
 	tr_jump(t, TR_ALWAYS, t->other);
 	tr_swap(t);
-}
-
-static void x87_reload(struct tr *t)
-{
-	tr_call(t, t->g->code.rw + t->g->reload_x87);
-	t->x87.live = true;
 }
 
 void tr_x87_cold_end(struct tr *t, const struct x86_insn *i, bool live)
@@ -298,6 +315,7 @@ static bool x87_load_fcw(struct tr *t, const struct x86_insn *i)
 
 	if (!tr_address(t, i, 2, false, false, &m))
 		return false;
+	tr_clobber(t);
 	tr_op_mem(t, TR_0F | 0xb7, TR_T0, m); /* movzx */
 	tr_mov(t, TR_T1, TR_T0);
 	tr_op_rm(t, 0xf7, 2, &t1, 0);	       /* not */
@@ -330,10 +348,6 @@ bool tr_x87_insn(struct tr *t, const struct x86_insn *i)
 
 	if (k == X87_HANDLER_ONLY)
 		return x87_only_waits(i) && t->x87.live;
-	if (!t->x87.live) {
-		tr_clobber(t);
-		x87_reload(t);
-	}
 	switch (k) {
 	case X87_PLAIN:
 	case X87_STORE:

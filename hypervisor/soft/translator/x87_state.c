@@ -181,7 +181,10 @@ void tr_x87_make_common(struct tr *t)
 {
 	state_load_checked(t);
 	t->g->exec_x87 = (uint32_t)(t->p - t->g->code.rw);
+	/* A group's addend may be in T2. */
+	tr_store(t, AT(tr.saved_t2, 8), TR_T2);
 	tr_x87_emit_save(t, 8);
+	tr_load(t, TR_T2, AT(tr.saved_t2, 8));
 	tr_jump(t, TR_ALWAYS, t->g->code.rw + t->g->exec_sse);
 }
 
