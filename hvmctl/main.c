@@ -288,7 +288,7 @@ static const struct command commands[] = {
 	{ "console",    "[-f|-i] DOMAIN", "what it printed; -f: until it ends; -i: its serial port here, Ctrl-] leaves", 1, 1, cmd_console },
 	{ "screenshot", "DOMAIN FILE|-", "its screen as PNG",                         2, 2, cmd_screenshot },
 	{ "events",     "[SINCE]",       "what happens, a line of JSON each; 0: all",  0, 1, cmd_events },
-	{ "host",       "",              "engines, processors, memory, limits",       0, 0, cmd_host },
+	{ "host",       "",              "engines, CPU models, memory, limits",       0, 0, cmd_host },
 };
 /* clang-format on */
 

@@ -196,7 +196,8 @@ static int config_firmware(struct ioemu_config *c, struct ioemu_error *err)
 static int config_machine(struct ioemu_config *c, struct ioemu_error *err)
 {
 	static const char *const engines[] = { "auto", "soft", "vmx", "svm", NULL };
-	static const char *const models[] = { "hvm-v2", "hvm-v1", NULL };
+	static const char *const models[] = { "hvm-v2", "hvm-v1", "hvm-v3", NULL };
+	static const enum hvm_cpu_model model_of[] = { HVM_CPU_V2, HVM_CPU_V1, HVM_CPU_V3 };
 	static const char *const translators[] = { "on", "off", "verify", NULL };
 	static const enum hvm_translator translator_of[] = { HVM_TRANSLATOR_ON, HVM_TRANSLATOR_OFF,
 							     HVM_TRANSLATOR_VERIFY };
@@ -216,7 +217,7 @@ static int config_machine(struct ioemu_config *c, struct ioemu_error *err)
 	c->translator = translator_of[translator];
 	c->vcpus = (unsigned int)vcpus;
 	c->engine = (enum hvm_engine)engine; /* the words are in the enum's order */
-	c->cpu_model = model == 0 ? HVM_CPU_V2 : HVM_CPU_V1;
+	c->cpu_model = model_of[model];
 	return 0;
 }
 

@@ -115,19 +115,23 @@ static int runtime_check_memory(const struct runtime *r, struct ioemu_error *err
 			       (unsigned long long)r->cfg.memory_mib, (unsigned long long)host_mib);
 }
 
-/* Why the engine that was asked for does not serve; AUTO falls back to the software CPU's reason.
+/* Why the engine that was asked for does not serve, or, where it would, the CPU model is refused.
  */
 static int runtime_no_engine(const struct runtime *r, struct ioemu_error *err)
 {
 	struct hvm_engine_info e[8];
 	size_t count = hvm_engines(e, 8);
-	const char *reason = "this host's processor is below the CPU model";
+	const char *lacks = hvm_cpu_model_lacks(r->cfg.cpu_model);
 
 	for (size_t i = 0; i < count && i < 8; i++) {
 		if (e[i].engine == r->cfg.engine && !e[i].available)
-			reason = e[i].reason;
+			return ioemu_error_set(err, "engine-unavailable", "engine: %s",
+					       e[i].reason);
 	}
-	return ioemu_error_set(err, "engine-unavailable", "engine: %s", reason);
+	return ioemu_error_set(err, "cpu-model-unavailable",
+			       "cpu_model: hvm-v%d: this host's processor has no %s",
+			       r->cfg.cpu_model - HVM_CPU_V1 + 1,
+			       lacks ? lacks : "feature that the software CPU needs");
 }
 
 /* Stays open as long as the process. */

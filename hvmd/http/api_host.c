@@ -27,6 +27,28 @@ static json_t *engines_json(void)
 	return list;
 }
 
+/* What each is without on this host. */
+static json_t *cpu_models_json(void)
+{
+	static const char *const names[] = {
+		[HVM_CPU_V1] = "hvm-v1",
+		[HVM_CPU_V2] = "hvm-v2",
+		[HVM_CPU_V3] = "hvm-v3",
+	};
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		const char *lacks = hvm_cpu_model_lacks(i);
+		char reason[128] = "this host's processor has all of it";
+
+		if (lacks)
+			snprintf(reason, sizeof(reason), "this host's processor has no %s", lacks);
+		json_array_append_new(list, json_pack("{s:s, s:b, s:s}", "name", names[i],
+						      "available", !lacks, "reason", reason));
+	}
+	return list;
+}
+
 /** GET /v1/host */
 void api_host(struct request *rq, const char *id)
 {
@@ -35,9 +57,9 @@ void api_host(struct request *rq, const char *id)
 	(void)id;
 	for (unsigned i = 0; i < hvmd.nr_roots; i++)
 		json_array_append_new(roots, json_string(hvmd.roots[i]));
-	j = json_pack("{s:o, s:I, s:I, s:o}", "engines", engines_json(), "cpus",
-		      (json_int_t)sysconf(_SC_NPROCESSORS_ONLN), "memory_mib",
-		      (json_int_t)host_memory_mib(), "storage_roots", roots);
+	j = json_pack("{s:o, s:o, s:I, s:I, s:o}", "engines", engines_json(), "cpu_models",
+		      cpu_models_json(), "cpus", (json_int_t)sysconf(_SC_NPROCESSORS_ONLN),
+		      "memory_mib", (json_int_t)host_memory_mib(), "storage_roots", roots);
 	json_object_set_new(j, "versions",
 			    json_pack("{s:s, s:i, s:s, s:s}", "hvmd", HVMD_VERSION, "schema",
 				      db_schema_version(), "sqlite", sqlite3_libversion(), "libuv",

@@ -33,7 +33,7 @@ static int abi_create(const struct abi_target *t, void *arg)
 		.rtc_base_s = a->rtc_base_s,
 	};
 
-	if (a->version != HVM_IOCTL_VERSION || a->cpu_model > HVM_CPU_V2 || !a->vcpus ||
+	if (a->version != HVM_IOCTL_VERSION || a->cpu_model > HVM_CPU_V3 || !a->vcpus ||
 	    a->vcpus > HVM_MAX_VCPUS)
 		return -HVM_EINVAL;
 	memcpy(cfg.name, a->name, sizeof(cfg.name) - 1);

@@ -115,7 +115,9 @@ static int abi_io_cr8(struct vcpu *v, struct hvm_ioctl_io *a)
 static int abi_io_cpuid(struct vcpu *v, struct hvm_ioctl_io *a)
 {
 	const struct hvm_cpuid_state s = { .paging = a->flags & HVM_IOCTL_IO_PAGING,
-					   .osxsave = a->flags & HVM_IOCTL_IO_OSXSAVE };
+					   .osxsave = a->flags & HVM_IOCTL_IO_OSXSAVE,
+					   .xcr0 = a->flags & HVM_IOCTL_IO_AVX ? HVM_XSTATE_AVX
+									       : 0 };
 
 	hvm_cpuid(v, &s, (uint32_t)a->address, (uint32_t)a->data, a->out);
 	return 0;

@@ -131,8 +131,11 @@ static bool vcpu_model_has(struct vcpu *v, const struct hvm_vcpu_state *s)
 
 	hvm_cpuid(v, &seen, 1, 0, leaf1);
 	hvm_cpuid(v, &seen, 7, 0, leaf7);
+	if ((s->xsave[HVM_XSAVE_BV_AT] & HVM_XSTATE_AVX) &&
+	    v->domain->config.cpu_model < HVM_CPU_V3)
+		return false;
 	return !(s->cr4 & ~x86_cr4_allowed(leaf1, leaf7)) && !(s->efer & ~efer) &&
-	       (s->xcr0 | 1) <= 3 && s->xss == 0;
+	       x86_xcr0_write_ok(s->xcr0 | HVM_XSTATE_X87, hvm_xcr0_allowed(v)) && s->xss == 0;
 }
 
 bool vcpu_state_ok(struct vcpu *v, const struct hvm_vcpu_state *s)

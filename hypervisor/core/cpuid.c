@@ -11,7 +11,6 @@
 #define CPUID_AMD	0x00060fb1u /* family 15 model 107: long mode, before AMD's own extensions */
 #define CPUID_PHYS_BITS 40u
 #define CPUID_VIRT_BITS 48u
-#define XSAVE_BYTES	576u /* legacy area and header: XCR0 can hold x87 and SSE */
 #define XEN_VERSION	((4u << 16) | 17u)
 #define XEN_PAGE_MSR	0x40000000u
 
@@ -24,14 +23,18 @@ struct cpuid_bit {
 static const struct cpuid_bit leaf1_ecx[] = {
 	{ 0, HVM_CPU_V2 },  /* SSE3 */
 	{ 9, HVM_CPU_V2 },  /* SSSE3 */
+	{ 12, HVM_CPU_V3 }, /* FMA */
 	{ 13, HVM_CPU_V2 }, /* CMPXCHG16B */
 	{ 17, HVM_CPU_V2 }, /* PCID */
 	{ 19, HVM_CPU_V2 }, /* SSE4.1 */
 	{ 20, HVM_CPU_V2 }, /* SSE4.2 */
 	{ 21, HVM_CPU_V1 }, /* x2APIC */
+	{ 22, HVM_CPU_V3 }, /* MOVBE */
 	{ 23, HVM_CPU_V2 }, /* POPCNT */
 	{ 24, HVM_CPU_V1 }, /* TSC deadline */
 	{ 26, HVM_CPU_V2 }, /* XSAVE */
+	{ 28, HVM_CPU_V3 }, /* AVX */
+	{ 29, HVM_CPU_V3 }, /* F16C */
 	{ 31, HVM_CPU_V1 }, /* a hypervisor is here */
 };
 
@@ -41,7 +44,10 @@ static const uint8_t leaf1_edx[] = { 0,	 2,  3,	 4,  5,	 6,  7,	 8,  11, 12,
 
 static const struct cpuid_bit leaf7_ebx[] = {
 	{ 0, HVM_CPU_V2 },  /* FSGSBASE */
+	{ 3, HVM_CPU_V3 },  /* BMI1 */
+	{ 5, HVM_CPU_V3 },  /* AVX2 */
 	{ 7, HVM_CPU_V2 },  /* SMEP */
+	{ 8, HVM_CPU_V3 },  /* BMI2 */
 	{ 9, HVM_CPU_V1 },  /* fast REP MOVSB/STOSB */
 	{ 10, HVM_CPU_V2 }, /* INVPCID */
 	{ 20, HVM_CPU_V2 }, /* SMAP */
@@ -50,7 +56,8 @@ static const struct cpuid_bit leaf7_ebx[] = {
 static const struct cpuid_bit leaf7_ecx[] = { { 2, HVM_CPU_V2 } /* UMIP */ };
 /* IBRS and IBPB; ARCH_CAPABILITIES, whose answer is that this processor leaks nothing. */
 static const struct cpuid_bit leaf7_edx[] = { { 26, HVM_CPU_V1 }, { 29, HVM_CPU_V1 } };
-static const struct cpuid_bit ext1_ecx[] = { { 0, HVM_CPU_V2 } /* LAHF in 64-bit mode */ };
+/* LAHF in 64-bit mode, LZCNT. */
+static const struct cpuid_bit ext1_ecx[] = { { 0, HVM_CPU_V2 }, { 5, HVM_CPU_V3 } };
 /* SYSCALL NX PDPE1GB RDTSCP LM. */
 static const uint8_t ext1_edx[] = { 11, 20, 26, 27, 29 };
 
@@ -158,15 +165,19 @@ static void cpuid_leafb(struct vcpu *v, const struct hvm_cpuid_state *s, uint32_
 static void cpuid_leafd(struct vcpu *v, const struct hvm_cpuid_state *s, uint32_t sub,
 			uint32_t *out)
 {
-	(void)s;
+	bool avx = v->domain->config.cpu_model >= HVM_CPU_V3;
+
 	if (v->domain->config.cpu_model < HVM_CPU_V2)
 		return;
 	if (sub == 0) {
-		out[0] = 3;
-		out[1] = XSAVE_BYTES;
-		out[2] = XSAVE_BYTES;
+		out[0] = HVM_XSTATE_X87 | HVM_XSTATE_SSE | (avx ? HVM_XSTATE_AVX : 0);
+		out[1] = s->xcr0 & HVM_XSTATE_AVX ? HVM_XSAVE_BYTES : HVM_XSAVE_LEGACY_BYTES;
+		out[2] = avx ? HVM_XSAVE_BYTES : HVM_XSAVE_LEGACY_BYTES;
 	} else if (sub == 1) {
 		out[0] = 1; /* XSAVEOPT */
+	} else if (sub == 2 && avx) {
+		out[0] = HVM_XSAVE_BYTES - HVM_XSAVE_LEGACY_BYTES;
+		out[1] = HVM_XSAVE_LEGACY_BYTES; /* where AVX begins */
 	}
 }
 
@@ -191,9 +202,13 @@ static void cpuid_ext1(struct vcpu *v, const struct hvm_cpuid_state *s, uint32_t
 
 static void cpuid_brand(struct vcpu *v, uint32_t leaf, uint32_t *out)
 {
-	static const char *const brand[] = { "hvm virtual CPU v1", "hvm virtual CPU v2" };
+	static const char *const brand[] = {
+		[HVM_CPU_V1] = "hvm virtual CPU v1",
+		[HVM_CPU_V2] = "hvm virtual CPU v2",
+		[HVM_CPU_V3] = "hvm virtual CPU v3",
+	};
 	char text[48] = { 0 };
-	const char *name = brand[v->domain->config.cpu_model >= HVM_CPU_V2];
+	const char *name = brand[v->domain->config.cpu_model];
 
 	for (size_t i = 0; name[i] && i < sizeof(text) - 1; i++)
 		text[i] = name[i];
@@ -269,4 +284,13 @@ void hvm_cpuid(struct vcpu *v, const struct hvm_cpuid_state *s, uint32_t leaf, u
 	}
 	if (v->domain->ops && v->domain->ops->cpuid_filter)
 		v->domain->ops->cpuid_filter(v, leaf, subleaf, out);
+}
+
+uint64_t hvm_xcr0_allowed(struct vcpu *v)
+{
+	const struct hvm_cpuid_state s = { .paging = true };
+	uint32_t out[4];
+
+	hvm_cpuid(v, &s, 0xd, 0, out);
+	return out[0];
 }

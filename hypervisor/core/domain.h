@@ -244,6 +244,8 @@ struct hvm_cpuid_state {
 };
 void hvm_cpuid(struct vcpu *v, const struct hvm_cpuid_state *s, uint32_t leaf, uint32_t subleaf,
 	       uint32_t out[4]);
+/* hvm_xcr0_allowed - bits of XCR0 that CPUID offers to @v's guest; x87 is there without. */
+uint64_t hvm_xcr0_allowed(struct vcpu *v);
 /*
  * MSRs that belong to the core (APIC base, x2APIC, TSC, TSC deadline, MTRR, PAT, microcode, misc,
  * hypercall page). -HVM_EINVAL: #GP; -HVM_ENOENT: not the core's.

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * hw_vcpu.c - see hw_vcpu.h. Source: Intel SDM Vol 1 10.5.1 "FXSAVE Area", 13.4 "XSAVE Area".
+ * hw_vcpu.c - see hw_vcpu.h. Source: Intel SDM Vol 1 10.5.1 "FXSAVE Area", 13.4 "XSAVE Area", 13.7
+ * "Operation of XSAVE", 13.8 "Operation of XRSTOR".
  */
 #include "core/hw_vcpu.h"
 
 #include "core/hvm_function_table.h"
 #include "x86/ctlreg.h"
+#include "x86/host.h"
+#include "x86/host_model.h"
 
 void hw_vcpu_init(struct vcpu *v, struct hw_vcpu *hw)
 {
@@ -117,29 +120,69 @@ void hw_vcpu_reset(struct vcpu *v, bool init)
 	hvm_os_free(s);
 }
 
-#define FX_FCW	     0
-#define FX_MXCSR     24
-#define FX_XMM	     160
-#define FX_XSTATE_BV 512
-
-void hw_load_fpu(uint8_t fpu[HW_FPU_BYTES], const struct hvm_vcpu_state *s)
+int hw_check_model(const struct domain *d, const char *engine)
 {
+	const struct host_features f = host_features_read();
+	const char *lacks = NULL;
+
+	if (d->config.cpu_model >= HVM_CPU_V3)
+		lacks = host_lacks_model(d->config.cpu_model, &f);
+	if (!lacks)
+		return 0;
+	hvm_os_log(HVM_LOG_ERROR,
+		   "%s: CPU model hvm-v%u on the %s engine: this host's processor has no %s",
+		   d->name, d->config.cpu_model - HVM_CPU_V1 + 1, engine, lacks);
+	return -HVM_ENODEV;
+}
+
+#define HW_XSTATE (HVM_XSTATE_X87 | HVM_XSTATE_SSE | HVM_XSTATE_AVX)
+
+static bool hw_moves_avx(const struct vcpu *v)
+{
+	return v->domain->config.cpu_model >= HVM_CPU_V3;
+}
+
+void hw_put_fpu(const struct vcpu *v, const uint8_t fpu[HVM_XSAVE_BYTES])
+{
+	if (hw_moves_avx(v))
+		host_xrstor(fpu, HW_XSTATE);
+	else
+		host_fxrstor(fpu);
+}
+
+void hw_take_fpu(const struct vcpu *v, uint8_t fpu[HVM_XSAVE_BYTES])
+{
+	if (hw_moves_avx(v))
+		host_xsave(fpu, HW_XSTATE);
+	else
+		host_fxsave(fpu);
+}
+
+#define FX_FCW	 0
+#define FX_MXCSR 24
+#define FX_XMM	 160
+
+void hw_load_fpu(uint8_t fpu[HVM_XSAVE_BYTES], const struct hvm_vcpu_state *s)
+{
+	const uint8_t has = s->xsave[HVM_XSAVE_BV_AT];
 	uint32_t mxcsr;
 
-	memcpy(fpu, s->xsave, HW_FPU_BYTES);
+	memcpy(fpu, s->xsave, HVM_XSAVE_BYTES);
 	memcpy(&mxcsr, fpu + FX_MXCSR, sizeof(mxcsr));
 	mxcsr &= 0xffff;
-	if (!(s->xsave[FX_XSTATE_BV] & 1)) {
+	if (!(has & HVM_XSTATE_X87)) {
 		const uint16_t fcw = 0x37f;
 
 		memset(fpu, 0, FX_XMM);
 		memcpy(fpu + FX_FCW, &fcw, sizeof(fcw));
 	}
-	if (!(s->xsave[FX_XSTATE_BV] & 2))
+	if (!(has & HVM_XSTATE_SSE))
 		memset(fpu + FX_XMM, 0, 16 * 16);
 	memcpy(fpu + FX_MXCSR, &mxcsr, sizeof(mxcsr));
-	memset(fpu + FX_XSTATE_BV, 0, HW_FPU_BYTES - FX_XSTATE_BV);
-	fpu[FX_XSTATE_BV] = 3;
+	if (!(has & HVM_XSTATE_AVX))
+		memset(fpu + HVM_XSAVE_LEGACY_BYTES, 0, HVM_XSAVE_BYTES - HVM_XSAVE_LEGACY_BYTES);
+	memset(fpu + HVM_XSAVE_BV_AT, 0, HVM_XSAVE_LEGACY_BYTES - HVM_XSAVE_BV_AT);
+	fpu[HVM_XSAVE_BV_AT] = HVM_XSTATE_X87 | HVM_XSTATE_SSE | (has & HVM_XSTATE_AVX);
 }
 
 /* -- devices ----------------------------------------------------------------------------------- */

@@ -17,8 +17,7 @@
 #include "core/domain.h"
 #include "mm/npt.h"
 
-#define HW_NO_CPU    0xffffffffu
-#define HW_FPU_BYTES 576u /* as in struct hvm_vcpu_state */
+#define HW_NO_CPU 0xffffffffu
 
 struct hw_vcpu {
 	uint32_t kicked;      /* go back to the core before the next entry */
@@ -91,11 +90,27 @@ void hw_p2m_changed(struct domain *d, struct npt *n, gfn_t gfn, uint64_t pages);
 /* hw_vcpu_reset - vcpu_reset() of the function table, by its store_state() and load_state(). */
 void hw_vcpu_reset(struct vcpu *v, bool init);
 /*
+ * hw_check_model - can this host's processor be what d's CPU model promises? 0; -HVM_ENODEV, and
+ * the log says what it lacks. Models below hvm-v3 show less instead (host_cpuid_filter()).
+ */
+int hw_check_model(const struct domain *d, const char *engine);
+/*
  * hw_load_fpu - @fpu from s->xsave so that FXRSTOR and XRSTOR take it: FXRSTOR loads the whole area
  * and faults on reserved bits of MXCSR, so a component whose bit in XSTATE_BV is clear gets its
- * initial configuration here.
+ * initial configuration here; XRSTOR faults on a header that is not clean.
  */
-void hw_load_fpu(uint8_t fpu[HW_FPU_BYTES], const struct hvm_vcpu_state *s);
+void hw_load_fpu(uint8_t fpu[HVM_XSAVE_BYTES], const struct hvm_vcpu_state *s);
+/*
+ * hw_put_fpu, hw_take_fpu - the processor's registers from @fpu, 64-byte aligned, and back. Between
+ * hvm_os_fpu_begin() and end(), with the host's XCR0 in place: it holds every component that is
+ * moved (hw_check_model()), while the guest's may not.
+ *
+ * hvm-v3: x87, SSE and AVX, by XSAVE. Below it the upper halves of the YMM registers are not moved:
+ * they still hold the host's, but such a guest's XCR0 never has AVX, without which no instruction
+ * reaches them; the host restores its own.
+ */
+void hw_put_fpu(const struct vcpu *v, const uint8_t fpu[HVM_XSAVE_BYTES]);
+void hw_take_fpu(const struct vcpu *v, uint8_t fpu[HVM_XSAVE_BYTES]);
 
 /* -- devices ----------------------------------------------------------------------------------- */
 

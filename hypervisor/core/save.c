@@ -180,8 +180,14 @@ static int domain_record_load(struct domain *d, unsigned int instance, struct hv
 	(void)instance;
 	if (r->error != 0)
 		return r->error;
-	if (vcpus != d->vcpu_count || model != d->config.cpu_model)
+	if (vcpus != d->vcpu_count || model != d->config.cpu_model) {
+		hvm_os_log(
+			HVM_LOG_ERROR,
+			"%s: saved with %u vcpus of CPU model hvm-v%u, this domain has %u of hvm-v%u",
+			d->name, vcpus, model - HVM_CPU_V1 + 1, d->vcpu_count,
+			d->config.cpu_model - HVM_CPU_V1 + 1);
 		return -HVM_EINVAL;
+	}
 	return domain_set_tsc_khz(d, khz, check);
 }
 
@@ -196,6 +202,8 @@ static int domain_record_load(struct domain *d, unsigned int instance, struct hv
 	X(sysenter_cs) X(sysenter_esp) X(sysenter_eip) X(pat) X(tsc_aux) X(xcr0) X(xss) \
 	X(pdpte[0]) X(pdpte[1]) X(pdpte[2]) X(pdpte[3])
 /* clang-format on */
+
+#define CPU_VERSION_AVX 3u /* the first whose XSAVE area holds AVX */
 
 #define CPU_MSR_PAT  0x277u
 #define CPU_REQUESTS (HVM_REQ_NMI | HVM_REQ_INIT | HVM_REQ_SIPI | 0xff00u)
@@ -269,7 +277,9 @@ static void cpu_state_load(struct hvm_save_reader *r, struct hvm_vcpu_state *s)
 	s->intr_shadow = hvm_load_u32(r);
 	s->activity = hvm_load_u32(r);
 	cpu_event_load(r, &s->pending);
-	hvm_load_bytes(r, s->xsave, sizeof(s->xsave));
+	/* Without the AVX component its bit in XSTATE_BV is clear: initial state. */
+	hvm_load_bytes(r, s->xsave,
+		       r->version < CPU_VERSION_AVX ? HVM_XSAVE_LEGACY_BYTES : sizeof(s->xsave));
 }
 
 static int cpu_record_save(struct domain *d, unsigned int instance, struct hvm_save_writer *w)
@@ -295,14 +305,26 @@ static int cpu_record_save(struct domain *d, unsigned int instance, struct hvm_s
 	return w->error;
 }
 
+/* The state of registers that this domain's guests do not have would be lost. */
+static bool cpu_record_fits_model(const struct vcpu *v, const struct hvm_vcpu_state *s)
+{
+	if (v->domain->config.cpu_model >= HVM_CPU_V3 ||
+	    !((s->xcr0 | s->xsave[HVM_XSAVE_BV_AT]) & HVM_XSTATE_AVX))
+		return true;
+	hvm_os_log(HVM_LOG_ERROR,
+		   "%s: the saved vcpu %u has AVX state, which CPU model hvm-v%u is without",
+		   v->domain->name, v->id, v->domain->config.cpu_model - HVM_CPU_V1 + 1);
+	return false;
+}
+
 static bool cpu_record_ok(struct vcpu *v, const struct cpu_record *c)
 {
 	for (unsigned int i = 0; i < HVM_SAVED_MSRS; i++) {
 		if (!hvm_msr_slot_valid(hvm_saved_msr(i), c->msr[i]))
 			return false;
 	}
-	return vcpu_state_ok(v, &c->s) && hvm_msr_slot_valid(CPU_MSR_PAT, c->s.pat) &&
-	       (c->requests & ~CPU_REQUESTS) == 0;
+	return cpu_record_fits_model(v, &c->s) && vcpu_state_ok(v, &c->s) &&
+	       hvm_msr_slot_valid(CPU_MSR_PAT, c->s.pat) && (c->requests & ~CPU_REQUESTS) == 0;
 }
 
 static int cpu_record_apply(struct vcpu *v, struct cpu_record *c)
@@ -384,7 +406,8 @@ enum save_scope {
 
 struct save_type {
 	uint16_t type;
-	uint16_t version;
+	uint16_t version; /* written */
+	uint16_t oldest;  /* read */
 	enum save_scope scope;
 	int (*save)(struct domain *d, unsigned int instance, struct hvm_save_writer *w);
 	int (*load)(struct domain *d, unsigned int instance, struct hvm_save_reader *r, bool check);
@@ -396,17 +419,18 @@ enum {
 #undef HVM_SAVE_TYPE
 };
 
-#define ROW(name, scope, fn) \
+#define ROW_SINCE(name, oldest, scope, fn) \
 	{ \
-		HVM_SAVE_##name, SAVE_VERSION_##name, SAVE_SCOPE_##scope, fn##_record_save, \
-			fn##_record_load \
+		HVM_SAVE_##name, SAVE_VERSION_##name, oldest, SAVE_SCOPE_##scope, \
+			fn##_record_save, fn##_record_load \
 	}
+#define ROW(name, scope, fn) ROW_SINCE(name, SAVE_VERSION_##name, scope, fn)
 
 /* In the order in which they are written. */
 static const struct save_type save_types[] = {
-	ROW(DOMAIN, DOMAIN, domain), ROW(CPU, VCPU, cpu),     ROW(LAPIC, VCPU, lapic),
-	ROW(IOAPIC, DOMAIN, ioapic), ROW(PIC, DOMAIN, pic),   ROW(PIT, DOMAIN, pit),
-	ROW(RTC, DOMAIN, rtc),	     ROW(HPET, DOMAIN, hpet), ROW(PMTMR, DOMAIN, pmtmr),
+	ROW(DOMAIN, DOMAIN, domain), ROW_SINCE(CPU, 2, VCPU, cpu), ROW(LAPIC, VCPU, lapic),
+	ROW(IOAPIC, DOMAIN, ioapic), ROW(PIC, DOMAIN, pic),	   ROW(PIT, DOMAIN, pit),
+	ROW(RTC, DOMAIN, rtc),	     ROW(HPET, DOMAIN, hpet),	   ROW(PMTMR, DOMAIN, pmtmr),
 };
 
 static unsigned int save_instances(const struct domain *d, const struct save_type *t)
@@ -499,7 +523,9 @@ static int load_record_next(struct hvm_save_reader *r, struct save_record *ret)
 	ret->instance = hvm_load_u32(r);
 	bytes = hvm_load_u32(r);
 	zero = hvm_load_u32(r);
-	ret->payload = (struct hvm_save_reader){ .buf = load_take(r, bytes), .size = bytes };
+	ret->payload = (struct hvm_save_reader){ .buf = load_take(r, bytes),
+						 .size = bytes,
+						 .version = ret->version };
 	if (r->error != 0)
 		return r->error;
 	return zero == 0 ? 0 : -HVM_EINVAL;
@@ -508,9 +534,12 @@ static int load_record_next(struct hvm_save_reader *r, struct save_record *ret)
 static const struct save_type *load_find_type(const struct save_record *rec, size_t *ret_index)
 {
 	for (size_t i = 0; i < HVM_ARRAY_SIZE(save_types); i++) {
-		if (save_types[i].type == rec->type && save_types[i].version == rec->version) {
+		const struct save_type *t = &save_types[i];
+
+		if (t->type == rec->type && rec->version >= t->oldest &&
+		    rec->version <= t->version) {
 			*ret_index = i;
-			return &save_types[i];
+			return t;
 		}
 	}
 	return NULL;

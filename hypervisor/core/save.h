@@ -20,7 +20,8 @@ struct hvm_save_reader {
 	const uint8_t *buf;
 	size_t used;
 	size_t size;
-	int error; /* sticky: -HVM_EINVAL on reading past the end */
+	int error;	  /* sticky: -HVM_EINVAL on reading past the end */
+	uint16_t version; /* of the payload, where a type's older ones can be read too */
 };
 
 void hvm_save_u8(struct hvm_save_writer *w, uint8_t v);

@@ -411,6 +411,9 @@ int lib_dev_create(const struct hvm_domain_config *cfg, struct hvm_domain *d)
 	memcpy(a.name, cfg->name, sizeof(a.name) - 1);
 	d->fd = rc ? rc : dev_call(fd, HVM_IOCTL_CREATE, &a);
 	dev_close(fd);
+	/* The vendor serves, as it said above: what it has not got is the model. */
+	if (!rc && d->fd == -HVM_ENODEV)
+		return LIB_NO_MODEL;
 	if (d->fd < 0)
 		return d->fd;
 	d->ops = &lib_dev_ops;

@@ -54,7 +54,8 @@ static void emulate_cpuid(void *arg, uint32_t leaf, uint32_t subleaf, uint32_t o
 				  .data = subleaf,
 				  .type = HVM_IOCTL_IO_CPUID,
 				  .flags = (c->cr0 & X86_CR0_PG ? HVM_IOCTL_IO_PAGING : 0) |
-					   (c->cr4 & X86_CR4_OSXSAVE ? HVM_IOCTL_IO_OSXSAVE : 0) };
+					   (c->cr4 & X86_CR4_OSXSAVE ? HVM_IOCTL_IO_OSXSAVE : 0) |
+					   (c->xcr0 & HVM_XSTATE_AVX ? HVM_IOCTL_IO_AVX : 0) };
 
 	(void)emulate_call(emulate_vcpu(arg), &a);
 	memcpy(out, a.out, sizeof(a.out));

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * lib_engines.c - which engines serve on this host, and why the others do not. Apart from the rest
- * of libhvm: whoever asks only this (hvmd) links nothing of the core.
+ * lib_engines.c - which engines serve on this host, and why the others do not; which CPU models it
+ * can be. Apart from the rest of libhvm: whoever asks only this (hvmd) links nothing of the core.
  * Locking: the texts handed out have a lock of their own. Saved: nothing.
  */
 #include "hvm/hvm_ioctl.h"
 #include "lib/lib_ops.h"
 #include "os/posix/dev_posix.h"
+#include "x86/host_model.h"
 
 #define LIB_ENGINES 3u
 
@@ -111,4 +112,11 @@ size_t hvm_engines(struct hvm_engine_info *ret, size_t max)
 	for (size_t i = 0; i < LIB_ENGINES && i < max; i++)
 		ret[i] = all[i];
 	return LIB_ENGINES;
+}
+
+const char *hvm_cpu_model_lacks(enum hvm_cpu_model model)
+{
+	const struct host_features f = host_features_read();
+
+	return host_lacks_model(model, &f);
 }

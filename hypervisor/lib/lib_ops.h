@@ -83,8 +83,10 @@ int lib_core_create(const struct hvm_domain_config *cfg, struct hvm_domain *d);
 
 /*
  * lib_dev_create - on /dev/hvm; cfg->engine AUTO: whichever vendor serves. -HVM_ENODEV, -HVM_EPERM,
- * -HVM_EBUSY: none does; the rest as hvm_domain_create().
+ * -HVM_EBUSY: none does; LIB_NO_MODEL: one does, but this host's processor cannot be the CPU model;
+ * the rest as hvm_domain_create().
  */
+#define LIB_NO_MODEL (-HVM_EOPNOTSUPP)
 int lib_dev_create(const struct hvm_domain_config *cfg, struct hvm_domain *d);
 
 /* -- lib_engines.c ----------------------------------------------------------------------------- */

@@ -19,7 +19,7 @@ static int lib_create(const struct hvm_domain_config *cfg, struct hvm_domain *d)
 		rc = lib_dev_create(cfg, d);
 	if (cfg->engine == HVM_ENGINE_SOFT || (cfg->engine == HVM_ENGINE_AUTO && lib_is_absent(rc)))
 		rc = lib_core_create(cfg, d);
-	else if (lib_is_absent(rc))
+	else if (lib_is_absent(rc) || rc == LIB_NO_MODEL)
 		rc = -HVM_ENODEV;
 	return rc;
 }
@@ -29,7 +29,7 @@ int hvm_domain_create(const struct hvm_domain_config *cfg, struct hvm_domain **r
 	struct hvm_domain *d;
 	int rc;
 
-	if (cfg->engine > HVM_ENGINE_SVM || cfg->cpu_model > HVM_CPU_V2 || !cfg->vcpus ||
+	if (cfg->engine > HVM_ENGINE_SVM || cfg->cpu_model > HVM_CPU_V3 || !cfg->vcpus ||
 	    cfg->vcpus > HVM_MAX_VCPUS)
 		return -HVM_EINVAL;
 	d = hvm_os_alloc(sizeof(*d));

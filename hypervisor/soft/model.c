@@ -39,8 +39,22 @@ static const bool model_v2[X86_OP_COUNT] = {
 /* PEXTRW is as old as SSE2, its form with a memory destination is SSE4.1. */
 #define OPCODE_PEXTRW_SSE41 0x15
 
-bool soft_model_has(uint32_t cpu_model, bool code64, const struct x86_insn *i)
+/* F3 in front of BSF and BSR means nothing to a processor without BMI1 and LZCNT. */
+static void model_older(struct x86_insn *i)
 {
+	if (i->op != X86_OP_TZCNT && i->op != X86_OP_LZCNT)
+		return;
+	i->op = i->op == X86_OP_TZCNT ? X86_OP_BSF : X86_OP_BSR;
+	i->rep = X86_REP_F3;
+}
+
+bool soft_model_has(uint32_t cpu_model, bool code64, struct x86_insn *i)
+{
+	if (cpu_model >= HVM_CPU_V3)
+		return true;
+	if (i->op == X86_OP_VEX || i->op == X86_OP_MOVBE)
+		return false;
+	model_older(i);
 	if (hvm_likely(cpu_model >= HVM_CPU_V2))
 		return true;
 	if (i->op == X86_OP_PEXTRW)
@@ -50,29 +64,10 @@ bool soft_model_has(uint32_t cpu_model, bool code64, const struct x86_insn *i)
 	return i->op >= X86_OP_COUNT || !model_v2[i->op];
 }
 
-/* What the executor has the host do. */
-static const struct {
-	const char *name;
-	uint8_t bit;
-	bool ext;      /* of CPUID leaf 80000001h ECX, else of leaf 1 ECX */
-	uint8_t model; /* the first model whose instructions need it */
-} model_host[] = {
-	{ "LAHF in 64-bit mode", 0, true, HVM_CPU_V1 }, /* every instruction that sets flags */
-	{ "SSE3", 0, false, HVM_CPU_V2 },
-	{ "SSSE3", 9, false, HVM_CPU_V2 },
-	{ "CMPXCHG16B", 13, false, HVM_CPU_V2 },
-	{ "SSE4.1", 19, false, HVM_CPU_V2 },
-	{ "SSE4.2", 20, false, HVM_CPU_V2 },
-	{ "POPCNT", 23, false, HVM_CPU_V2 },
-};
-
-const char *soft_model_missing(uint32_t cpu_model, uint32_t leaf1_ecx, uint32_t ext1_ecx)
+const char *soft_model_missing(uint32_t cpu_model, const struct host_features *f)
 {
-	for (size_t i = 0; i < HVM_ARRAY_SIZE(model_host); i++) {
-		uint32_t has = model_host[i].ext ? ext1_ecx : leaf1_ecx;
-
-		if (cpu_model >= model_host[i].model && !(has >> model_host[i].bit & 1))
-			return model_host[i].name;
-	}
-	return NULL;
+	/* Every instruction that sets flags. */
+	if (!(f->ext1_ecx & 1))
+		return "LAHF in 64-bit mode";
+	return host_lacks_model(cpu_model, f);
 }

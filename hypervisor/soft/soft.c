@@ -256,8 +256,8 @@ static const struct x86_cpu_env soft_env = {
 /* Would the host execute what the executor hands to it for this domain's model? */
 static int soft_check_host(const struct domain *d)
 {
-	const char *missing = soft_model_missing(d->config.cpu_model, host_cpuid_leaf(1, 0).ecx,
-						 host_cpuid_leaf(0x80000001, 0).ecx);
+	const struct host_features f = host_features_read();
+	const char *missing = soft_model_missing(d->config.cpu_model, &f);
 
 	if (!missing)
 		return 0;

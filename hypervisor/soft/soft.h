@@ -17,6 +17,7 @@
 #include "mm/walk.h"
 #include "soft/translator/translator.h"
 #include "x86/exec.h"
+#include "x86/host_model.h"
 
 /* -- blocks -------------------------------------------------------------------------------- */
 
@@ -288,13 +289,14 @@ static inline unsigned int soft_jump_index(uint64_t ip)
 
 /* -- model.c ------------------------------------------------------------------------------- */
 
-/* Has the processor of this CPU model the instruction @i? If not it is #UD. */
-bool soft_model_has(uint32_t cpu_model, bool code64, const struct x86_insn *i);
 /*
- * soft_model_missing - what a host with these CPUID registers (leaves 1 and 80000001h) lacks to
- * execute the model's instructions. NULL: nothing.
+ * Has the processor of this CPU model the instruction @i? If not it is #UD. What is another
+ * instruction to it is made that.
  */
-const char *soft_model_missing(uint32_t cpu_model, uint32_t leaf1_ecx, uint32_t ext1_ecx);
+bool soft_model_has(uint32_t cpu_model, bool code64, struct x86_insn *i);
+/* soft_model_missing - what the host of @f lacks to execute the model's instructions. NULL:
+ * nothing. */
+const char *soft_model_missing(uint32_t cpu_model, const struct host_features *f);
 
 /* -- code.c: which guest memory holds decoded code, across vcpus --------------------------- */
 

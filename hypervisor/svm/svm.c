@@ -165,9 +165,12 @@ void svm_unload(void)
 static int svm_domain_init(struct domain *d)
 {
 	const struct svm_features *f = &svm_host.features;
-	struct svm_domain *sd = hvm_os_alloc(sizeof(*sd));
-	int rc;
+	struct svm_domain *sd;
+	int rc = hw_check_model(d, "svm");
 
+	if (rc)
+		return rc;
+	sd = hvm_os_alloc(sizeof(*sd));
 	if (!sd)
 		return -HVM_ENOMEM;
 	rc = npt_init(&sd->npt, &svm_npt_format, f->npt_levels, f->npt_leaf_level);

@@ -101,7 +101,7 @@ struct svm_vcpu {
 	uint64_t step_rflags;	     /* the guest's, before stepping */
 	struct hvm_event soft_event; /* software event in eventinj, rip moved past it */
 	uint64_t cr4_allowed;	     /* 0: not asked yet */
-	_Alignas(64) uint8_t fpu[HW_FPU_BYTES];
+	_Alignas(64) uint8_t fpu[HVM_XSAVE_BYTES];
 };
 
 static inline struct svm_vcpu *svm_vcpu(const struct vcpu *v)

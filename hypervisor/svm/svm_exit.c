@@ -166,7 +166,8 @@ static int svm_exit_xsetbv(struct svm_vcpu *sv, struct hvm_exit *ret)
 
 	if (!(sv->vmcb->cr4 & X86_CR4_OSXSAVE) || !svm_host.features.has_xsave)
 		return svm_ud(sv, ret);
-	if (sv->vmcb->cpl || (uint32_t)sv->gpr[X86_RCX] || !x86_xcr0_write_ok(value))
+	if (sv->vmcb->cpl || (uint32_t)sv->gpr[X86_RCX] ||
+	    !x86_xcr0_write_ok(value, hvm_xcr0_allowed(sv->vcpu)))
 		return svm_gp(sv, ret);
 	sv->xcr0 = value;
 	host_xsetbv(value);

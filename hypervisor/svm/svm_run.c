@@ -82,7 +82,7 @@ static void svm_load_registers(struct svm_vcpu *sv)
 	const struct svm_features *f = &svm_host.features;
 
 	hvm_os_fpu_begin();
-	host_fxrstor(sv->fpu);
+	hw_put_fpu(sv->vcpu, sv->fpu);
 	if (f->has_xsave) {
 		sv->host.xcr0 = host_xgetbv();
 		if (sv->host.xcr0 != sv->xcr0)
@@ -118,7 +118,7 @@ static void svm_unload_xcr0(struct svm_vcpu *sv)
 	uint64_t now = host_xgetbv();
 
 	if (hvm_unlikely(now != sv->xcr0)) {
-		if (!x86_xcr0_write_ok(now))
+		if (!x86_xcr0_write_ok(now, hvm_xcr0_allowed(sv->vcpu)))
 			hvm_domain_crash(sv->vcpu->domain, "vcpu %u: XCR0 %llx", sv->vcpu->id,
 					 (unsigned long long)now);
 		else
@@ -139,7 +139,7 @@ static void svm_unload_registers(struct svm_vcpu *sv)
 		host_wrmsr(HOST_MSR_XSS, sv->host.xss);
 	if (f->has_xsave)
 		svm_unload_xcr0(sv);
-	host_fxsave(sv->fpu);
+	hw_take_fpu(sv->vcpu, sv->fpu);
 	hvm_os_fpu_end();
 }
 

@@ -138,7 +138,7 @@ int svm_load_state(struct vcpu *v, const struct hvm_vcpu_state *s)
 	struct svm_vcpu *sv = svm_vcpu(v);
 	struct svm_vmcb *b = sv->vmcb;
 
-	if (!x86_xcr0_write_ok(s->xcr0))
+	if (!x86_xcr0_write_ok(s->xcr0, hvm_xcr0_allowed(v)))
 		return -HVM_EINVAL;
 	memcpy(sv->gpr, s->gpr, sizeof(sv->gpr));
 #define SVM_LOAD(field) b->field = s->field;

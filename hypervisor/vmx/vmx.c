@@ -126,10 +126,13 @@ static void vmx_domain_free(struct vmx_domain *vd)
 
 static int vmx_domain_init(struct domain *d)
 {
-	struct vmx_domain *vd = hvm_os_alloc(sizeof(*vd));
 	bool pml = vmx_has(VMX_WORD_PROC2, VMX_PROC2_PML);
-	int rc;
+	struct vmx_domain *vd;
+	int rc = hw_check_model(d, "vmx");
 
+	if (rc)
+		return rc;
+	vd = hvm_os_alloc(sizeof(*vd));
 	if (!vd)
 		return -HVM_ENOMEM;
 	rc = npt_init(&vd->ept, pml ? &vmx_ept_format_dirty : &vmx_ept_format, 4,

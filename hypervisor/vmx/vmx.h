@@ -167,7 +167,7 @@ struct vmx_vcpu {
 	bool apic_idle;	  /* the page has no interrupt requested or in service */
 	bool ready;	  /* CPUID was asked what CR4 may hold */
 	uint64_t cr4_allowed;
-	_Alignas(64) uint8_t fpu[HW_FPU_BYTES];
+	_Alignas(64) uint8_t fpu[HVM_XSAVE_BYTES];
 };
 
 #define VMX_REFUSED (HW_YIELD + 1) /* next to HW_*, not a handler's: VM entry did not happen */

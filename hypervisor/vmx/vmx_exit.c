@@ -90,7 +90,8 @@ static int vmx_exit_xsetbv(struct vmx_vcpu *vv, struct hvm_exit *ret)
 
 	if (!(vmx_cr4(vv) & X86_CR4_OSXSAVE) || !vmx_host.features.has_xsave)
 		return vmx_exit_ud(vv, ret);
-	if (vmx_cpl(vv) || (uint32_t)vv->gpr[X86_RCX] || !x86_xcr0_write_ok(value))
+	if (vmx_cpl(vv) || (uint32_t)vv->gpr[X86_RCX] ||
+	    !x86_xcr0_write_ok(value, hvm_xcr0_allowed(vv->vcpu)))
 		return vmx_exit_gp(vv, ret);
 	vv->xcr0 = value;
 	host_xsetbv(value);

@@ -247,7 +247,7 @@ static void vmx_unload_msrs(struct vmx_vcpu *vv, struct vmx_cpu *c)
 static void vmx_load_fpu(struct vmx_vcpu *vv)
 {
 	hvm_os_fpu_begin();
-	host_fxrstor(vv->fpu);
+	hw_put_fpu(vv->vcpu, vv->fpu);
 	if (!vmx_host.features.has_xsave)
 		return;
 	vv->host.xcr0 = host_xgetbv();
@@ -259,7 +259,7 @@ static void vmx_unload_fpu(struct vmx_vcpu *vv)
 {
 	if (vmx_host.features.has_xsave && vv->host.xcr0 != vv->xcr0)
 		host_xsetbv(vv->host.xcr0);
-	host_fxsave(vv->fpu);
+	hw_take_fpu(vv->vcpu, vv->fpu);
 	hvm_os_fpu_end();
 }
 

@@ -243,10 +243,10 @@ void vmx_store_state(struct vcpu *v, struct hvm_vcpu_state *ret)
 /* -- load -------------------------------------------------------------------------------------- */
 
 /* What is written to the host's registers before a guest runs must not fault there. */
-static bool vmx_state_ok(const struct hvm_vcpu_state *s)
+static bool vmx_state_ok(struct vcpu *v, const struct hvm_vcpu_state *s)
 {
-	bool ok = x86_xcr0_write_ok(s->xcr0) && vmx_is_canonical(s->kernel_gs_base) &&
-		  !(s->tsc_aux >> 32);
+	bool ok = x86_xcr0_write_ok(s->xcr0, hvm_xcr0_allowed(v)) &&
+		  vmx_is_canonical(s->kernel_gs_base) && !(s->tsc_aux >> 32);
 
 #define VMX_OK(field, n) ok = ok && vmx_switched_ok(VMX_MSR_##n, s->field);
 	VMX_SAME_MSRS(VMX_OK)
@@ -275,7 +275,7 @@ int vmx_load_state(struct vcpu *v, const struct hvm_vcpu_state *s)
 {
 	struct vmx_vcpu *vv = vmx_vcpu(v);
 
-	if (!vmx_state_ok(s))
+	if (!vmx_state_ok(v, s))
 		return -HVM_EINVAL;
 	memcpy(vv->gpr, s->gpr, sizeof(vv->gpr));
 	vmx_write(vv, VMX_GUEST_RSP, s->gpr[X86_RSP]);

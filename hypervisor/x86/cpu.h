@@ -87,6 +87,10 @@ enum x86_vector {
 #define X86_CR4_SMEP	   0x100000u
 #define X86_CR4_SMAP	   0x200000u
 
+#define X86_XCR0_X87 0x1u
+#define X86_XCR0_SSE 0x2u
+#define X86_XCR0_AVX 0x4u
+
 #define X86_EFER_SCE 0x0001u
 #define X86_EFER_LME 0x0100u
 #define X86_EFER_LMA 0x0400u
@@ -153,6 +157,7 @@ enum x86_reg {
 #define X86_MODE_AC	0x1000u /* alignment checks are on: CPL 3, CR0.AM, EFLAGS.AC */
 #define X86_MODE_SMAP	0x2000u /* CR4.SMAP: below CPL 3 EFLAGS.AC decides about the TLB context */
 #define X86_MODE_SSE	0x4000u /* CR4.OSFXSR: SSE instructions exist */
+#define X86_MODE_AVX	0x8000u /* CR4.OSXSAVE and XCR0: AVX instructions exist */
 
 struct x86_xmm {
 	_Alignas(16) union {
@@ -183,6 +188,7 @@ struct x86_fpu {
 	uint16_t fcs, fds;
 	uint32_t mxcsr;
 	struct x86_xmm xmm[16];
+	struct x86_xmm ymmh[16]; /* upper halves of YMM registers */
 };
 
 /*

@@ -70,10 +70,12 @@ bool x86_efer_write_ok(const struct x86_ctlregs *r, uint64_t value)
 	return !((r->efer ^ value) & X86_EFER_LME) || !(r->cr0 & X86_CR0_PG);
 }
 
-/* x87 state cannot be left out; SSE is the only other component there is. */
-bool x86_xcr0_write_ok(uint64_t value)
+/* x87 state cannot be left out, and AVX extends the registers of SSE. */
+bool x86_xcr0_write_ok(uint64_t value, uint64_t allowed)
 {
-	return (value & 1) && !(value & ~3ull);
+	if (!(value & HVM_XSTATE_X87) || (value & ~(allowed | HVM_XSTATE_X87)))
+		return false;
+	return !(value & HVM_XSTATE_AVX) || (value & HVM_XSTATE_SSE);
 }
 
 /* -- reset --------------------------------------------------------------------------------- */
@@ -82,8 +84,6 @@ bool x86_xcr0_write_ok(uint64_t value)
 #define RESET_AR_CODE 0x9bu
 #define RESET_AR_LDT  0x82u
 #define RESET_AR_TSS  0x8bu
-
-#define RESET_XSTATE_BV 512 /* offset in the XSAVE area */
 
 static void reset_power_on(struct hvm_vcpu_state *s)
 {
@@ -95,7 +95,7 @@ static void reset_power_on(struct hvm_vcpu_state *s)
 	s->xsave[4] = 0xff; /* all registers hold +0.0, none is empty */
 	memcpy(s->xsave + 24, &mxcsr, sizeof(mxcsr));
 	memcpy(s->xsave + 28, &mxcsr_mask, sizeof(mxcsr_mask));
-	s->xsave[RESET_XSTATE_BV] = 3;
+	s->xsave[HVM_XSAVE_BV_AT] = HVM_XSTATE_X87 | HVM_XSTATE_SSE;
 	s->star = s->lstar = s->cstar = s->sfmask = s->kernel_gs_base = 0;
 	s->sysenter_cs = s->sysenter_esp = s->sysenter_eip = 0;
 	s->tsc_aux = 0;

@@ -17,7 +17,8 @@ uint64_t x86_cr4_allowed(const uint32_t leaf1[4], const uint32_t leaf7[4]);
 /* May software write @value? False: #GP(0). Loading the PDPTEs may fault besides. */
 bool x86_cr4_write_ok(const struct x86_ctlregs *r, uint64_t value, uint64_t allowed);
 bool x86_efer_write_ok(const struct x86_ctlregs *r, uint64_t value);
-bool x86_xcr0_write_ok(uint64_t value);
+/* @allowed: bits that CPUID leaf 0DH offers; x87 is always there. */
+bool x86_xcr0_write_ok(uint64_t value, uint64_t allowed);
 
 /*
  * x86_state_reset - power-on state, or with @init what INIT makes of @s. @signature: CPUID leaf 1

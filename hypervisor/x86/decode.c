@@ -15,74 +15,6 @@
  */
 #include "x86/decode_table.h"
 
-/* -- state of one decode ----------------------------------------------------------------------- */
-
-#define REX_B 1
-#define REX_X 2
-#define REX_R 4
-#define REX_W 8
-
-struct dec {
-	const uint8_t *p;
-	const uint8_t *end;
-	struct x86_insn *i;
-	bool code64;
-	bool overrun;
-	bool illegal;
-	bool lock;
-	bool is_mem;	/* ModRM names memory */
-	uint8_t opsize; /* log2 operand size by mode and 66, without REX.W */
-	uint8_t rex;	/* low four bits */
-	uint8_t pfx;	/* enum dec_prefix */
-	uint8_t seg;	/* override, or HVM_SEG_COUNT */
-	uint8_t map;
-};
-
-/* Little-endian number of @bytes bytes (at most 8), zero-extended. */
-static inline uint64_t dec_take(struct dec *d, unsigned int bytes)
-{
-	uint64_t v = 0;
-	unsigned int n;
-
-	if (hvm_unlikely((size_t)(d->end - d->p) < bytes)) {
-		d->overrun = true;
-		d->p = d->end;
-		return 0;
-	}
-	for (n = 0; n < bytes; n++)
-		v |= (uint64_t)d->p[n] << (8 * n);
-	d->p += bytes;
-	return v;
-}
-
-static inline uint8_t dec_byte(struct dec *d)
-{
-	if (hvm_unlikely(d->p == d->end)) {
-		d->overrun = true;
-		return 0;
-	}
-	return *d->p++;
-}
-
-static inline uint8_t dec_peek(struct dec *d)
-{
-	if (hvm_unlikely(d->p == d->end)) {
-		d->overrun = true;
-		return 0;
-	}
-	return *d->p;
-}
-
-static inline int64_t dec_take_signed(struct dec *d, unsigned int bytes)
-{
-	switch (bytes) {
-	case 1: return (int8_t)dec_byte(d);
-	case 2: return (int16_t)dec_take(d, 2);
-	case 4: return (int32_t)dec_take(d, 4);
-	default: return (int64_t)dec_take(d, 8);
-	}
-}
-
 /* -- prefixes ---------------------------------------------------------------------------------- */
 
 enum dec_prefix_kind {
@@ -209,8 +141,7 @@ static void dec_modrm32(struct dec *d, unsigned int mod, unsigned int rm)
 		i->seg = HVM_SEG_SS;
 }
 
-/* Take ModRM, SIB and displacement. @mod3: the mod field does not count. */
-static void dec_modrm(struct dec *d, bool mod3)
+void dec_modrm(struct dec *d, bool mod3)
 {
 	struct x86_insn *i = d->i;
 	unsigned int mod;
@@ -224,49 +155,6 @@ static void dec_modrm(struct dec *d, bool mod3)
 		dec_modrm16(d, mod, i->modrm & 7);
 	else
 		dec_modrm32(d, mod, i->modrm & 7);
-}
-
-/* -- VEX, EVEX, XOP: only their length -------------------------------------------------- */
-
-static bool dec_vex_map1_has_imm(uint8_t opcode)
-{
-	return (opcode >= 0x70 && opcode <= 0x73) || opcode == 0xc2 ||
-	       (opcode >= 0xc4 && opcode <= 0xc6);
-}
-
-/*
- * Is @byte, the first byte of the opcode, the start of a VEX, EVEX or XOP instruction? Outside
- * 64-bit code a memory form is LES, LDS or BOUND. POP has 0 in the bits where XOP has 8 or more.
- */
-static bool dec_is_vex(struct dec *d, uint8_t byte)
-{
-	uint8_t next = dec_peek(d);
-
-	if (byte == 0x8f)
-		return (next & 0x1f) >= 8;
-	return d->code64 || next >= 0xc0;
-}
-
-static void dec_vex(struct dec *d, uint8_t byte)
-{
-	unsigned int map = 1;
-	uint8_t opcode;
-
-	if (byte != 0xc5) {
-		map = dec_byte(d) & (byte == 0x62 ? 7 : 0x1f);
-		if (byte == 0x62)
-			(void)dec_byte(d);
-	}
-	(void)dec_byte(d);
-	opcode = dec_byte(d);
-	d->i->opcode = opcode;
-	if (byte != 0x62 && map == 1 && opcode == 0x77)
-		return; /* VZEROUPPER */
-	dec_modrm(d, false);
-	if (map == 3 || (map == 8 && byte == 0x8f) || (map == 1 && dec_vex_map1_has_imm(opcode)))
-		(void)dec_byte(d);
-	else if (map == 10 && byte == 0x8f)
-		(void)dec_take(d, 4);
 }
 
 /* -- from opcode to row ------------------------------------------------------------------------ */
@@ -540,7 +428,6 @@ static void dec_instruction(struct dec *d, enum x86_code_size size)
 	row = operands = dec_lookup(d, byte);
 	if (hvm_unlikely(row->flags & RF_VEX) && dec_is_vex(d, byte)) {
 		dec_vex(d, byte);
-		d->illegal = true;
 		return;
 	}
 	if (row->flags & RF_MODRM) {

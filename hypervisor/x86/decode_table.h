@@ -10,7 +10,7 @@
 #define X86_DECODE_TABLE_H
 
 #include "hvm/hvm_state.h"
-#include "x86/insn.h"
+#include "x86/decode_state.h"
 
 /* -- operands ---------------------------------------------------------------------------------- */
 

@@ -111,12 +111,15 @@ x86_exec_fn x86_exec_bind(const struct x86_insn *i)
 	const struct bind_lookup *l = __atomic_load_n(&bind_lookup, __ATOMIC_ACQUIRE);
 	x86_exec_fn fn = NULL;
 
-	if (!l || i->op >= X86_OP_COUNT || i->form >= X86_FORM_COUNT || i->osize >= BIND_OSIZES)
+	if (!l || i->op >= X86_OP_COUNT || i->form >= X86_FORM_COUNT ||
+	    (i->osize >= BIND_OSIZES && i->op != X86_OP_VEX))
 		return x86_exec_ud;
 	if (i->flags & X86_F_LOCK) {
 		fn = l->fn[BIND_LOCKED][i->op][i->form][i->osize];
 		return fn ? fn : x86_exec_ud;
 	}
+	if (i->op == X86_OP_VEX)
+		return x86_bind_vex(i);
 	if (i->op == X86_OP_JCC)
 		fn = x86_bind_jcc(i);
 	else if (i->op == X86_OP_SETCC || i->op == X86_OP_CMOVCC)

@@ -146,7 +146,7 @@ BIT_CHANGE3(bts)
 BIT_CHANGE3(btr)
 BIT_CHANGE3(btc)
 
-/* -- BSF, BSR ----------------------------------------------------------------------------- */
+/* -- BSF, BSR, TZCNT, LZCNT --------------------------------------------------------------- */
 
 /*
  * On the whole 64-bit destination, so that a source of zero leaves of it what the host leaves: the
@@ -182,6 +182,13 @@ BIT_SCAN(bit_bsf, "bsfq", 64, "q")
 BIT_SCAN(bit_bsr, "bsrw", 16, "w")
 BIT_SCAN(bit_bsr, "bsrl", 32, "k")
 BIT_SCAN(bit_bsr, "bsrq", 64, "q")
+/* The guest has these only where the host has. */
+BIT_SCAN(bit_tzcnt, "tzcntw", 16, "w")
+BIT_SCAN(bit_tzcnt, "tzcntl", 32, "k")
+BIT_SCAN(bit_tzcnt, "tzcntq", 64, "q")
+BIT_SCAN(bit_lzcnt, "lzcntw", 16, "w")
+BIT_SCAN(bit_lzcnt, "lzcntl", 32, "k")
+BIT_SCAN(bit_lzcnt, "lzcntq", 64, "q")
 
 /* -- POPCNT, CRC32: the guest has them only where the host has ---------------------------- */
 
@@ -263,6 +270,8 @@ static const struct x86_exec_row rows[] = {
 	BIT_CHANGE_ROWS(BTC, bit_btc),
 	X86_ROWS3_R(BSF, RR, bit_bsf_rr), X86_ROWS3_M(BSF, RM, bit_bsf_rm),
 	X86_ROWS3_R(BSR, RR, bit_bsr_rr), X86_ROWS3_M(BSR, RM, bit_bsr_rm),
+	X86_ROWS3_R(TZCNT, RR, bit_tzcnt_rr), X86_ROWS3_M(TZCNT, RM, bit_tzcnt_rm),
+	X86_ROWS3_R(LZCNT, RR, bit_lzcnt_rr), X86_ROWS3_M(LZCNT, RM, bit_lzcnt_rm),
 	X86_ROWS3_R(POPCNT, RR, bit_popcnt_rr), X86_ROWS3_M(POPCNT, RM, bit_popcnt_rm),
 	X86_ROWS3_R(CRC32, RR, bit_crc32_rr), X86_ROWS3_M(CRC32, RM, bit_crc32_rm),
 	X86_ROW_R(CRC32_8, RR, X86_ANY, bit_crc32_rr8), X86_ROW_M(CRC32_8, RM, X86_ANY, bit_crc32_rm8),

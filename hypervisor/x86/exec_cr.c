@@ -258,13 +258,18 @@ int x86_exec_xgetbv(struct x86_cpu *c, const struct x86_insn *i)
 int x86_exec_xsetbv(struct x86_cpu *c, const struct x86_insn *i)
 {
 	uint64_t value = (uint32_t)c->gpr[X86_RAX] | c->gpr[X86_RDX] << 32;
+	uint32_t leaf[4];
 
 	(void)i;
 	if (!(c->cr4 & X86_CR4_OSXSAVE))
 		return x86_raise(c, X86_UD);
-	if (c->cpl != 0 || (uint32_t)c->gpr[X86_RCX] != 0 || !x86_xcr0_write_ok(value))
+	if (c->cpl != 0 || (uint32_t)c->gpr[X86_RCX] != 0)
+		return cr_gp(c);
+	c->env->cpuid(c->env_arg, 0xd, 0, leaf);
+	if (!x86_xcr0_write_ok(value, leaf[0]))
 		return cr_gp(c);
 	c->xcr0 = value;
+	x86_update_mode(c);
 	return X86_END;
 }
 

@@ -3,20 +3,17 @@
  * exec_fpstate.c - FXSAVE, FXRSTOR, XSAVE, XSAVEOPT, XRSTOR, LDMXCSR, STMXCSR, EMMS.
  * Works on struct x86_cpu of the calling thread; owns nothing, saves nothing.
  *
- * The processor has the x87 and SSE state components in XCR0, without compaction. Both count as in
- * use always, which the architecture allows, so XSAVEOPT is XSAVE.
- * Source: Intel SDM Vol 2 "FXSAVE", "FXRSTOR"; Vol 1 ch. 13 "Managing State Using the XSAVE Feature
- * Set".
+ * The processor has the x87, SSE and AVX state components in XCR0, without compaction. All count as
+ * in use always, which the architecture allows, so XSAVEOPT is XSAVE. Source: Intel SDM Vol 2
+ * "FXSAVE", "FXRSTOR"; Vol 1 ch. 13 "Managing State Using the XSAVE Feature Set".
  */
 #include "os/hvm_os.h"
 #include "x86/exec_sse.h"
 
-#define XCR0_X87 0x1u
-#define XCR0_SSE 0x2u
-
 #define FX_BYTES	 512u
 #define XSAVE_HEADER	 512u /* offset; XSTATE_BV, XCOMP_BV, reserved */
 #define XSAVE_BYTES	 576u
+#define XSAVE_AVX	 576u /* offset */
 #define XCOMP_BV_COMPACT HVM_BIT(63)
 
 /* Layout of the legacy region. */
@@ -195,7 +192,13 @@ static uint64_t xsave_requested(const struct x86_cpu *c)
 {
 	uint64_t asked = (uint32_t)c->gpr[X86_RAX] | c->gpr[X86_RDX] << 32;
 
-	return asked & c->xcr0 & (XCR0_X87 | XCR0_SSE);
+	return asked & c->xcr0 & (X86_XCR0_X87 | X86_XCR0_SSE | X86_XCR0_AVX);
+}
+
+/* The area as far as components @rfbm reach. */
+static unsigned int xsave_bytes(uint64_t rfbm)
+{
+	return rfbm & X86_XCR0_AVX ? HVM_XSAVE_BYTES : XSAVE_BYTES;
 }
 
 #define XSAVE_CHECK(c) \
@@ -215,17 +218,20 @@ static int xsave(struct x86_cpu *c, const struct x86_insn *i)
 
 	XSAVE_CHECK(c);
 	rfbm = xsave_requested(c);
-	if (!area_ea(c, i, XSAVE_BYTES, true, 64, &gva) || !x86_probe_area(c, gva, XSAVE_BYTES) ||
-	    !x86_load64(c, gva + XSAVE_HEADER, &bv))
+	if (!area_ea(c, i, xsave_bytes(rfbm), true, 64, &gva) ||
+	    !x86_probe_area(c, gva, xsave_bytes(rfbm)) || !x86_load64(c, gva + XSAVE_HEADER, &bv))
 		return X86_ABORT;
 	image_from_fpu(&c->fpu, i->osize == 3, &m);
-	if (rfbm & XCR0_X87)
+	if (rfbm & X86_XCR0_X87)
 		ok = x86_put_bytes(c, gva, &m, FX_X87_BYTES) &&
 		     x86_put_bytes(c, gva + FX_ST, m.st, sizeof(m.st));
-	if (ok && (rfbm & XCR0_SSE))
-		ok = x86_put_bytes(c, gva + FX_MXCSR, &m.mxcsr, 8) &&
-		     x86_put_bytes(c, gva + FX_XMM, m.xmm, FX_XMM_BYTES(c));
-	/* Both components count as in use, so what was asked for is in the area. */
+	if (ok && (rfbm & (X86_XCR0_SSE | X86_XCR0_AVX)))
+		ok = x86_put_bytes(c, gva + FX_MXCSR, &m.mxcsr, 8);
+	if (ok && (rfbm & X86_XCR0_SSE))
+		ok = x86_put_bytes(c, gva + FX_XMM, m.xmm, FX_XMM_BYTES(c));
+	if (ok && (rfbm & X86_XCR0_AVX))
+		ok = x86_put_bytes(c, gva + XSAVE_AVX, c->fpu.ymmh, FX_XMM_BYTES(c));
+	/* All components count as in use, so what was asked for is in the area. */
 	ok = ok && x86_store64(c, gva + XSAVE_HEADER, bv | rfbm);
 	return ok ? X86_NEXT : X86_ABORT;
 }
@@ -233,28 +239,36 @@ static int xsave(struct x86_cpu *c, const struct x86_insn *i)
 /* Source: Intel SDM Vol 1 13.8.1 "Standard Form of XRSTOR". */
 static int xrstor(struct x86_cpu *c, const struct x86_insn *i)
 {
+	struct x86_xmm ymmh[16] = { 0 };
 	uint64_t rfbm, header[3];
 	struct fx_image m;
 	gva_t gva;
 
 	XSAVE_CHECK(c);
 	rfbm = xsave_requested(c);
-	if (!area_ea(c, i, XSAVE_BYTES, false, 64, &gva) || !x86_get_bytes(c, gva, &m, FX_BYTES) ||
+	if (!area_ea(c, i, xsave_bytes(rfbm), false, 64, &gva) ||
+	    !x86_get_bytes(c, gva, &m, FX_BYTES) ||
 	    !x86_get_bytes(c, gva + XSAVE_HEADER, header, sizeof(header)))
+		return X86_ABORT;
+	if ((rfbm & header[0] & X86_XCR0_AVX) &&
+	    !x86_get_bytes(c, gva + XSAVE_AVX, ymmh, FX_XMM_BYTES(c)))
 		return X86_ABORT;
 	/* XCOMP_BV and the next 8 bytes must be zero: there is no compacted form. */
 	if ((header[0] & ~c->xcr0) || header[1] || header[2])
 		return x86_raise_err(c, X86_GP, 0);
-	if ((rfbm & XCR0_SSE) && (m.mxcsr & ~X86_MXCSR_VALID))
+	if ((rfbm & (X86_XCR0_SSE | X86_XCR0_AVX)) && (m.mxcsr & ~X86_MXCSR_VALID))
 		return x86_raise_err(c, X86_GP, 0);
 
-	if (rfbm & header[0] & XCR0_X87)
+	if (rfbm & header[0] & X86_XCR0_X87)
 		x87_from_image(&c->fpu, i->osize == 3, &m);
-	else if (rfbm & XCR0_X87)
+	else if (rfbm & X86_XCR0_X87)
 		x87_to_initial(&c->fpu);
-	if (rfbm & XCR0_SSE) {
+	if (rfbm & (X86_XCR0_SSE | X86_XCR0_AVX))
 		c->fpu.mxcsr = m.mxcsr;
-		if (header[0] & XCR0_SSE)
+	if (rfbm & X86_XCR0_AVX)
+		memcpy(c->fpu.ymmh, ymmh, FX_XMM_BYTES(c));
+	if (rfbm & X86_XCR0_SSE) {
+		if (header[0] & X86_XCR0_SSE)
 			memcpy(c->fpu.xmm, m.xmm, FX_XMM_BYTES(c));
 		else
 			memset(c->fpu.xmm, 0, FX_XMM_BYTES(c));

@@ -26,6 +26,7 @@ extern const struct x86_exec_table x86_exec_io;	   /* exec_io.c: IN, OUT, INS, O
  */
 x86_exec_fn x86_bind_jcc(const struct x86_insn *i);
 x86_exec_fn x86_bind_cc(const struct x86_insn *i);
+x86_exec_fn x86_bind_vex(const struct x86_insn *i);
 
 #define X86_INLINE static inline __attribute__((always_inline))
 

@@ -64,6 +64,13 @@ static void mode_pick_tlb(struct x86_cpu *c)
 	c->tlb_w = c->tlb->w[context];
 }
 
+static bool mode_has_avx(const struct x86_cpu *c)
+{
+	const uint64_t both = X86_XCR0_SSE | X86_XCR0_AVX;
+
+	return (c->cr4 & X86_CR4_OSXSAVE) && (c->xcr0 & both) == both;
+}
+
 void x86_update_mode(struct x86_cpu *c)
 {
 	bool pe = c->cr0 & X86_CR0_PE, vm = pe && (c->rflags_rest & X86_EFL_VM);
@@ -86,6 +93,8 @@ void x86_update_mode(struct x86_cpu *c)
 		mode |= X86_MODE_SMAP;
 	if (c->cr4 & X86_CR4_OSFXSR)
 		mode |= X86_MODE_SSE;
+	if (mode_has_avx(c) && pe && !vm)
+		mode |= X86_MODE_AVX;
 	c->mode = mode;
 	mode_pick_tlb(c);
 }
@@ -164,17 +173,17 @@ enum {
 	FX_ST = 32,
 	FX_XMM = 160,
 	FX_XSTATE_BV = 512,
+	XSAVE_AVX = 576,
 };
-#define XSTATE_X87 1u
-#define XSTATE_SSE 2u
 
 static void mode_get_fpu(const struct x86_fpu *f, uint8_t *area)
 {
-	uint64_t bv = XSTATE_X87 | XSTATE_SSE;
+	static const struct x86_xmm none[16];
+	uint64_t bv = X86_XCR0_X87 | X86_XCR0_SSE;
 	uint32_t mxcsr_mask = 0xffff;
 	unsigned int top = (f->fsw >> 11) & 7;
 
-	memset(area, 0, 576);
+	memset(area, 0, HVM_XSAVE_BYTES);
 	memcpy(area + FX_FCW, &f->fcw, 2);
 	memcpy(area + FX_FSW, &f->fsw, 2);
 	area[FX_FTW] = (uint8_t)f->valid;
@@ -188,6 +197,10 @@ static void mode_get_fpu(const struct x86_fpu *f, uint8_t *area)
 		memcpy(area + FX_ST + n * 16 + 8, &f->r[(top + n) & 7].sign_exp, 2);
 	}
 	memcpy(area + FX_XMM, f->xmm, sizeof(f->xmm));
+	/* Where nothing of it is used it may be a model that has not got it. */
+	if (memcmp(f->ymmh, none, sizeof(none)) != 0)
+		bv |= X86_XCR0_AVX;
+	memcpy(area + XSAVE_AVX, f->ymmh, sizeof(f->ymmh));
 	memcpy(area + FX_XSTATE_BV, &bv, 8);
 }
 
@@ -208,19 +221,21 @@ static void mode_put_x87(struct x86_fpu *f, const uint8_t *area)
 	}
 }
 
-/* As XRSTOR of both components: one whose bit is clear gets its initial configuration. */
+/* As XRSTOR of all components: one whose bit is clear gets its initial configuration. */
 static void mode_put_fpu(struct x86_fpu *f, const uint8_t *area)
 {
 	uint64_t bv;
 
 	memcpy(&bv, area + FX_XSTATE_BV, 8);
 	memset(f, 0, sizeof(*f));
-	if (bv & XSTATE_X87)
+	if (bv & X86_XCR0_X87)
 		mode_put_x87(f, area);
 	else
 		f->fcw = 0x37f;
-	if (bv & XSTATE_SSE)
+	if (bv & X86_XCR0_SSE)
 		memcpy(f->xmm, area + FX_XMM, sizeof(f->xmm));
+	if (bv & X86_XCR0_AVX)
+		memcpy(f->ymmh, area + XSAVE_AVX, sizeof(f->ymmh));
 	memcpy(&f->mxcsr, area + FX_MXCSR, 4);
 	f->mxcsr &= 0xffff;
 }

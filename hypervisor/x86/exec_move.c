@@ -168,6 +168,31 @@ static int move_xlat(struct x86_cpu *c, const struct x86_insn *i)
 	return X86_NEXT;
 }
 
+#define MOVE_BE(bits, swap) \
+	static int move_be_rm##bits(struct x86_cpu *c, const struct x86_insn *i) \
+	{ \
+		uint##bits##_t v; \
+		gva_t la; \
+		if (!x86_ea(c, i, bits / 8, false, &la)) \
+			return X86_ABORT; \
+		if (!x86_load##bits(c, la, &v)) \
+			return x86_mem_fault(c, i); \
+		x86_set##bits(c, i->dst, swap(v)); \
+		return X86_NEXT; \
+	} \
+	static int move_be_mr##bits(struct x86_cpu *c, const struct x86_insn *i) \
+	{ \
+		gva_t la; \
+		if (!x86_ea(c, i, bits / 8, true, &la)) \
+			return X86_ABORT; \
+		if (!x86_store##bits(c, la, swap(x86_get##bits(c, i->src)))) \
+			return x86_mem_fault(c, i); \
+		return X86_NEXT; \
+	}
+MOVE_BE(16, __builtin_bswap16)
+MOVE_BE(32, __builtin_bswap32)
+MOVE_BE(64, __builtin_bswap64)
+
 static int move_nop(struct x86_cpu *c, const struct x86_insn *i)
 {
 	(void)c;
@@ -191,6 +216,7 @@ static const struct x86_exec_row rows[] = {
 	X86_ROWS3_M(LEA, RM, move_lea),
 	X86_ROWS3_R(CMOVCC, RR, move_cmov_rr), X86_ROWS3_M(CMOVCC, RM, move_cmov_rm),
 	X86_ROW_R(SETCC, R, X86_ANY, move_setcc_r), X86_ROW_M(SETCC, M, X86_ANY, move_setcc_m),
+	X86_ROWS3_R(MOVBE, RM, move_be_rm), X86_ROWS3_R(MOVBE, MR, move_be_mr),
 	{ X86_OP_XLAT, X86_ANY, X86_ANY, move_xlat },
 	{ X86_OP_NOP, X86_ANY, X86_ANY, move_nop },
 	{ X86_OP_PAUSE, X86_ANY, X86_ANY, move_nop },

@@ -284,6 +284,17 @@ static inline void x86_put_mmx(struct x86_cpu *c, unsigned int n, uint64_t v)
 	{ X86_OP_##op, X86_FORM_RMI, size, x_##op##_rm },
 /* clang-format on */
 
+/* -- shared with the VEX forms -------------------------------------------------------------- */
+
+/* PCMPxSTRx: dst, imm and opcode of @i, second operand @b. (exec_sse4.c) */
+void x86_string_compare(struct x86_cpu *c, const struct x86_insn *i, x86_vec b);
+/*
+ * Store the bytes of @data whose byte of @mask has its top bit, at DS:rDI. X86_NEXT or X86_ABORT.
+ * (exec_sse_move.c)
+ */
+int x86_masked_store(struct x86_cpu *c, const struct x86_insn *i, const uint8_t *data,
+		     const uint8_t *mask, unsigned int bytes);
+
 /* -- floating point ----------------------------------------------------------------------- */
 
 /* Which lanes of a result can be tiny, for an unmasked underflow. */
@@ -303,6 +314,15 @@ enum x86_tiny {
  */
 bool x86_fp_rerun(struct x86_cpu *c, x86_vec_fn kernel, x86_vec a, x86_vec b, enum x86_tiny tiny,
 		  x86_vec *ret);
+
+/* Is a lane of @v denormal, of those that @tiny names? */
+bool x86_fp_lanes_tiny(x86_vec v, enum x86_tiny tiny);
+/*
+ * x86_fp_account - what flags @flags of a run with all exceptions masked are to the guest.
+ * @tiny: a lane of the result is. *ret_mxcsr: the guest's MXCSR with them, for when the instruction
+ * has ended. false: an unmasked exception is raised (and MXCSR written).
+ */
+bool x86_fp_account(struct x86_cpu *c, uint32_t flags, bool tiny, uint32_t *ret_mxcsr);
 
 /*
  * Was the instruction that just ran natively exact for the guest? It was when the host's MXCSR

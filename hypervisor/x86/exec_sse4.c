@@ -314,7 +314,7 @@ x86_vec x86_string_mask(x86_vec a, x86_vec b, const void *stub, int64_t len_a, i
 uint32_t x86_string_index(x86_vec a, x86_vec b, const void *stub, int64_t len_a, int64_t len_b,
 			  uint16_t *arith);
 
-static void string_compare(struct x86_cpu *c, const struct x86_insn *i, x86_vec b)
+void x86_string_compare(struct x86_cpu *c, const struct x86_insn *i, x86_vec b)
 {
 	const void *stub = &x86_string_stubs[((i->opcode & 3u) * 256 + (uint8_t)i->imm) * 8];
 	x86_vec a = x86_get_xmm(c, i->dst);
@@ -333,7 +333,7 @@ static void string_compare(struct x86_cpu *c, const struct x86_insn *i, x86_vec 
 static int string_rr(struct x86_cpu *c, const struct x86_insn *i)
 {
 	X86_SSE_CHECK(c);
-	string_compare(c, i, x86_get_xmm(c, i->src));
+	x86_string_compare(c, i, x86_get_xmm(c, i->src));
 	return X86_NEXT;
 }
 
@@ -344,7 +344,7 @@ static int string_rm(struct x86_cpu *c, const struct x86_insn *i)
 	X86_SSE_CHECK(c);
 	if (!x86_load_u16(c, i, &b))
 		return X86_ABORT;
-	string_compare(c, i, b);
+	x86_string_compare(c, i, b);
 	return X86_NEXT;
 }
 

@@ -13,7 +13,7 @@
 
 /* -- the guest's MXCSR -------------------------------------------------------------------- */
 
-static bool lanes_tiny(x86_vec v, enum x86_tiny tiny)
+bool x86_fp_lanes_tiny(x86_vec v, enum x86_tiny tiny)
 {
 	struct x86_xmm x;
 	unsigned int n;
@@ -37,23 +37,12 @@ static bool lanes_tiny(x86_vec v, enum x86_tiny tiny)
 	return false;
 }
 
-bool x86_fp_rerun(struct x86_cpu *c, x86_vec_fn kernel, x86_vec a, x86_vec b, enum x86_tiny tiny,
-		  x86_vec *ret)
+bool x86_fp_account(struct x86_cpu *c, uint32_t flags, bool tiny, uint32_t *ret_mxcsr)
 {
-	uint32_t guest = c->fpu.mxcsr, host, run, flags, unmasked;
+	uint32_t unmasked = ~(c->fpu.mxcsr >> X86_MXCSR_MASK_SHIFT) & X86_MXCSR_FLAGS;
 
-	__asm__ volatile("stmxcsr %0" : "=m"(host));
-	run = (guest & X86_MXCSR_CONTROL) | X86_MXCSR_MASKS;
-	host &= X86_MXCSR_CONTROL;
-	__asm__ volatile("ldmxcsr %0" : : "m"(run));
-	*ret = kernel(a, b);
-	__asm__ volatile("stmxcsr %0" : "=m"(run));
-	__asm__ volatile("ldmxcsr %0" : : "m"(host));
-
-	flags = run & X86_MXCSR_FLAGS;
-	unmasked = ~(guest >> X86_MXCSR_MASK_SHIFT) & X86_MXCSR_FLAGS;
 	/* A tiny but exact result underflows only when unmasked, which the host was not. */
-	if ((unmasked & X86_FP_UE) && lanes_tiny(*ret, tiny))
+	if ((unmasked & X86_FP_UE) && tiny)
 		flags |= X86_FP_UE;
 	/*
 	 * PE next to an unmasked overflow or underflow is the masked response's: whether the result
@@ -62,11 +51,28 @@ bool x86_fp_rerun(struct x86_cpu *c, x86_vec_fn kernel, x86_vec a, x86_vec b, en
 	/* An unmasked fault on an operand comes before anything of the result is looked at. */
 	if (flags & unmasked & (X86_FP_IE | X86_FP_DE | X86_FP_ZE))
 		flags &= X86_FP_IE | X86_FP_DE | X86_FP_ZE;
-	c->fpu.mxcsr = guest | flags;
+	*ret_mxcsr = c->fpu.mxcsr | flags;
 	if (hvm_likely(!(flags & unmasked)))
 		return true;
+	c->fpu.mxcsr |= flags;
 	x86_raise(c, c->cr4 & X86_CR4_OSXMMEXCPT ? X86_XM : X86_UD);
 	return false;
+}
+
+bool x86_fp_rerun(struct x86_cpu *c, x86_vec_fn kernel, x86_vec a, x86_vec b, enum x86_tiny tiny,
+		  x86_vec *ret)
+{
+	uint32_t host, run;
+
+	__asm__ volatile("stmxcsr %0" : "=m"(host));
+	run = (c->fpu.mxcsr & X86_MXCSR_CONTROL) | X86_MXCSR_MASKS;
+	host &= X86_MXCSR_CONTROL;
+	__asm__ volatile("ldmxcsr %0" : : "m"(run));
+	*ret = kernel(a, b);
+	__asm__ volatile("stmxcsr %0" : "=m"(run));
+	__asm__ volatile("ldmxcsr %0" : : "m"(host));
+	return x86_fp_account(c, run & X86_MXCSR_FLAGS, x86_fp_lanes_tiny(*ret, tiny),
+			      &c->fpu.mxcsr);
 }
 
 /* result = kernel(a, b) under the guest's MXCSR, or return X86_ABORT. */

@@ -286,11 +286,10 @@ static int movnti_mr(struct x86_cpu *c, const struct x86_insn *i)
 /* -- byte-masked stores ------------------------------------------------------------------- */
 
 /*
- * Store the bytes of @data whose mask byte has its top bit, at DS:rDI. Bytes that are masked out
- * are not even rewritten: another vcpu may be writing them.
+ * Bytes that are masked out are not even rewritten: another vcpu may be writing them.
  */
-static int masked_store(struct x86_cpu *c, const struct x86_insn *i, const uint8_t *data,
-			const uint8_t *mask, unsigned int bytes)
+int x86_masked_store(struct x86_cpu *c, const struct x86_insn *i, const uint8_t *data,
+		     const uint8_t *mask, unsigned int bytes)
 {
 	uint64_t off = c->gpr[X86_RDI];
 	unsigned int at = 0, run;
@@ -313,7 +312,7 @@ static int masked_store(struct x86_cpu *c, const struct x86_insn *i, const uint8
 static int maskmovdqu(struct x86_cpu *c, const struct x86_insn *i)
 {
 	X86_SSE_CHECK(c);
-	return masked_store(c, i, c->fpu.xmm[i->dst & 15].u8, c->fpu.xmm[i->src & 15].u8, 16);
+	return x86_masked_store(c, i, c->fpu.xmm[i->dst & 15].u8, c->fpu.xmm[i->src & 15].u8, 16);
 }
 
 static int maskmovq(struct x86_cpu *c, const struct x86_insn *i)
@@ -321,8 +320,8 @@ static int maskmovq(struct x86_cpu *c, const struct x86_insn *i)
 	int ret;
 
 	X86_MMX_CHECK(c);
-	ret = masked_store(c, i, (const uint8_t *)&c->fpu.r[i->dst & 7].mant,
-			   (const uint8_t *)&c->fpu.r[i->src & 7].mant, 8);
+	ret = x86_masked_store(c, i, (const uint8_t *)&c->fpu.r[i->dst & 7].mant,
+			       (const uint8_t *)&c->fpu.r[i->src & 7].mant, 8);
 	if (ret == X86_NEXT)
 		x86_mmx_enter(c);
 	return ret;

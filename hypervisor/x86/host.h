@@ -70,7 +70,7 @@ static inline uint64_t host_cr4(void)
 	return value;
 }
 
-/* x87 and SSE state, in the 64-bit form. @area: 64-byte aligned; XSAVE wants CR4.OSXSAVE. */
+/* x87 and SSE state, in the 64-bit form. @area: 64-byte aligned. */
 static inline void host_fxsave(uint8_t *area)
 {
 	__asm__ volatile("fxsave64 (%0)" : : "r"(area) : "memory");
@@ -79,6 +79,21 @@ static inline void host_fxsave(uint8_t *area)
 static inline void host_fxrstor(const uint8_t *area)
 {
 	__asm__ volatile("fxrstor64 (%0)" : : "r"(area) : "memory");
+}
+
+/*
+ * The components @mask in the standard format, in the 64-bit form. @area: 64-byte aligned, with
+ * room for all of @mask, and its header is one that XRSTOR takes. XCR0 has all of @mask set, and
+ * CR4 OSXSAVE.
+ */
+static inline void host_xsave(uint8_t *area, uint32_t mask)
+{
+	__asm__ volatile("xsave64 (%0)" : : "r"(area), "a"(mask), "d"(0) : "memory");
+}
+
+static inline void host_xrstor(const uint8_t *area, uint32_t mask)
+{
+	__asm__ volatile("xrstor64 (%0)" : : "r"(area), "a"(mask), "d"(0) : "memory");
 }
 
 /* FS, GS, TR, LDTR and the system call MSRs to the VMCB at @vmcb. Only with SVM on. */

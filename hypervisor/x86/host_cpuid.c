@@ -25,7 +25,7 @@ static const struct host_provided host_provided[] = {
 	    1u << 7 | 1u << 9 | 1u << 12 | 1u << 14 | 1u << 28 } },
 	/* IBRS and IBPB, ARCH_CAPABILITIES */
 	{ 7, 0, { ALL, 0, 0, 1u << 26 | 1u << 29 } },
-	/* x87 and SSE, 576 bytes: every XSAVE has these */
+	/* The components; where they lie is the same in every XSAVE area */
 	{ 0xd, 0, { 0, ALL, ALL, ALL } },
 	{ 0xd, 1, { 0, ALL, ALL, ALL } },
 	/* CMP_LEGACY */
@@ -34,23 +34,22 @@ static const struct host_provided host_provided[] = {
 
 static struct host_cpuid host_has[HVM_ARRAY_SIZE(host_provided)];
 
-/* A host that does not use XSAVE has no XCR0 to lend. */
-static void host_hide_xsave(struct host_cpuid *has, const struct host_provided *p)
+/* A guest's XCR0 holds nothing that the host's does not; one that has none lends no XSAVE. */
+static void host_hide_xsave(struct host_cpuid *has, const struct host_provided *p, uint64_t xcr0)
 {
-	if (p->leaf == 1)
+	if (p->leaf == 1 && !xcr0)
 		has->ecx &= ~(1u << 26);
-	else if (p->leaf == 0xd)
-		has->eax = 0;
+	else if (p->leaf == 0xd && (p->subleaf == 0 || !xcr0))
+		has->eax &= (uint32_t)xcr0;
 }
 
 void host_cpuid_look(void)
 {
-	bool uses_xsave = host_cr4() & HOST_CR4_OSXSAVE;
+	uint64_t xcr0 = host_cr4() & HOST_CR4_OSXSAVE ? host_xgetbv() : 0;
 
 	for (size_t i = 0; i < HVM_ARRAY_SIZE(host_provided); i++) {
 		host_has[i] = host_cpuid_leaf(host_provided[i].leaf, host_provided[i].subleaf);
-		if (!uses_xsave)
-			host_hide_xsave(&host_has[i], &host_provided[i]);
+		host_hide_xsave(&host_has[i], &host_provided[i], xcr0);
 	}
 }
 

@@ -45,7 +45,6 @@ enum x86_op {
  * size (3 only with REX.W). INVPCID: RM, dst = the GPR with the type. CMPXCHG8B: osize 2, msize 8;
  * CMPXCHG16B: 3, 16. Strings, XLAT, MASKMOVQ/DQU, MONITOR: seg is DS or the override, asize counts,
  * msize 0. NOP, PREFETCH, UD keep the form of their ModRM (R, M, RR, RM): handlers take any form.
- * TZCNT and LZCNT are BSF and BSR with rep F3, as on processors without BMI1/ABM.
  * x87: register forms have osize 4. FADD ST0,STi: dst 0, src i; FADD STi,ST0 and the ...P forms:
  *   dst i, src 0 (FSUB: dst = dst - src, FSUBR: dst = src - dst). FXCH, FCOM*, FUCOM*, FCMOVCC: dst
  * 0, src i; FCOMPP, FUCOMPP: dst 0, src 1. FLD: dst 0, src i (before the push). FST, FSTP: dst i,
@@ -62,6 +61,10 @@ enum x86_op {
  *   CVTSI2SS/SD, CVT[T]SS2SI, CVT[T]SD2SI: osize of the GPR (REX.W: 3, else 2).
  *   CVTPI2PS/PD, CVT[T]PS2PI, CVT[T]PD2PI, MOVQ2DQ, MOVDQ2Q: osize 4; the operation says which
  *     side is MMX.
+ *   VEX: dst is ModRM.reg, src ModRM.rm, vreg VEX.vvvv, whichever is written; form RR, RM (load),
+ * MR (store), with I if there is an immediate (zero-extended, also for the fourth register), NONE:
+ *     VZEROUPPER; osize 4 or 5 by VEX.L, of general registers 2 or 3; VSIB: index NONE, the vector
+ *     in cc. vex.h has the rest.
  *   PSLLW ... by immediate: RI. BLENDVPS, BLENDVPD, PBLENDVB: RR/RM, XMM0 implied.
  *   MOVNTI: MR. INSERTPS: RRI/RMI with msize 4.
  * X86_F_ENDS: all jumps, calls, returns, INTs, loops, SYSCALL and kin, HLT, RSM, UD and INVALID.
@@ -143,7 +146,14 @@ struct x86_insn {
 	uint8_t msize;	/* memory operand in bytes; 0 none or not one number (FXSAVE: 0) */
 	uint8_t opcode; /* last opcode byte */
 	uint8_t modrm;	/* 0 if none */
+	uint8_t vex;	/* X86_VEX_PREFIX_*, of X86_OP_VEX */
+	uint8_t vreg;	/* VEX.vvvv */
+	uint16_t row;	/* of x86_vex_rows[] */
 };
+
+/* insn->vex */
+#define X86_VEX_PREFIX_L 1u
+#define X86_VEX_PREFIX_W 2u /* as the mode takes it */
 
 /* Size of code that the decoder decodes for. */
 enum x86_code_size {
@@ -159,14 +169,15 @@ enum x86_code_size {
  * @code, @bytes: what can be fetched, at most 15 bytes are looked at.
  * @size: enum x86_code_size. @ret: filled on every return >= 0.
  * Returns the length 1..15. An illegal form gives op X86_OP_INVALID with the length that the
- * processor would have fetched (so that #UD is raised, not a fetch fault). VEX and EVEX encodings
- * give X86_OP_INVALID with their full length.
+ * processor would have fetched (so that #UD is raised, not a fetch fault). EVEX and XOP encodings,
+ * and VEX ones above x86-64-v3, give X86_OP_INVALID with their full length.
  * -HVM_EAGAIN: @bytes ended inside the instruction (fetch the next page or fault);
  * -HVM_ERANGE: longer than 15 bytes (#GP).
  * Source: Intel SDM Vol 2 ch. 2 "Instruction Format", App. A "Opcode Map".
  */
 int x86_decode(const uint8_t *code, size_t bytes, enum x86_code_size size, struct x86_insn *ret);
-/* Mnemonic, for logs and tests; never NULL. */
+/* Mnemonics, for logs and tests; never NULL. Of VEX-encoded ones only the instruction knows it. */
 const char *x86_op_name(unsigned int op);
+const char *x86_insn_name(const struct x86_insn *i);
 
 #endif

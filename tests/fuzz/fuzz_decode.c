@@ -12,7 +12,7 @@
 
 #include "fuzz.h"
 #include "hvm/hvm_state.h"
-#include "x86/insn.h"
+#include "x86/vex.h"
 
 static bool has_memory(const struct x86_insn *i)
 {
@@ -20,11 +20,29 @@ static bool has_memory(const struct x86_insn *i)
 	       i->form == X86_FORM_MI || i->form == X86_FORM_RMI || i->form == X86_FORM_MRI;
 }
 
+/* Nothing in front of the prefix, registers that exist, a memory operand where the row has one. */
+static void check_vex(const struct x86_insn *i)
+{
+	const struct x86_vex_row *r;
+
+	CHECK(i->row < x86_vex_row_count);
+	r = x86_vex_row(i);
+	CHECK(!(i->flags & (X86_F_LOCK | X86_F_66 | X86_F_REX)) && !i->rep);
+	CHECK(i->dst < 16 && i->src < 16 && i->vreg < 16 && (r->vvvv || !i->vreg));
+	CHECK(!x86_vex_has_mem(i) || ((r->rm & X86_VEX_MEMORY) && i->msize));
+	CHECK(i->msize <= 32 && i->imm >= 0 && i->imm <= 0xff && (r->imm || !i->imm));
+	CHECK((r->rm != 0) == (i->form != X86_FORM_NONE));
+}
+
 static void check_bounds(const struct x86_insn *i)
 {
 	CHECK(i->op < X86_OP_COUNT);
 	CHECK(i->form < X86_FORM_COUNT);
-	CHECK(i->osize <= 4 && i->asize >= 1 && i->asize <= 3);
+	CHECK(i->osize <= (i->op == X86_OP_VEX ? 5 : 4) && i->asize >= 1 && i->asize <= 3);
+	if (i->op == X86_OP_VEX)
+		check_vex(i);
+	else
+		CHECK(!i->vex && !i->vreg && !i->row);
 	CHECK((i->dst & ~X86_REG_HIGH) < 16 && (i->src & ~X86_REG_HIGH) < 16);
 	CHECK(!(i->dst & X86_REG_HIGH) || (i->dst < X86_REG_HIGH + 4 && !(i->flags & X86_F_REX)));
 	CHECK(!(i->src & X86_REG_HIGH) || (i->src < X86_REG_HIGH + 4 && !(i->flags & X86_F_REX)));
@@ -59,7 +77,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 		CHECK(i.len == len);
 		check_bounds(&i);
 		CHECK(x86_decode(data + at, (size_t)len, size, &again) == len);
-		CHECK(memcmp(&i, &again, offsetof(struct x86_insn, modrm) + 1) == 0);
+		CHECK(memcmp(&i, &again, offsetof(struct x86_insn, row) + sizeof(i.row)) == 0);
 		for (k = 0; k < (size_t)len; k++)
 			CHECK(x86_decode(data + at, k, size, &again) == -HVM_EAGAIN);
 		at += (size_t)len;

@@ -37,6 +37,8 @@
 #define AT_STOP	 0x20000u
 #define AT_STACK 0x40000u
 
+#define CR4_OSXSAVE 0x40000u
+
 enum fuzz_mode {
 	MODE_REAL,
 	MODE_PROT,
@@ -60,6 +62,7 @@ static struct {
 	uint8_t *ram, *rom;
 	uint8_t image[2][RAM_BYTES]; /* for legacy modes, for long mode */
 	struct hvm_vcpu_state reset; /* as after power-on */
+	bool v3;		     /* what the host can do */
 } fuzz;
 
 static uint64_t take(struct input *in, unsigned int bytes)
@@ -78,7 +81,7 @@ static void fuzz_domain_create(enum hvm_translator translator)
 	struct hvm_domain_config cfg = {
 		.name = "fuzz",
 		.engine = HVM_ENGINE_SOFT,
-		.cpu_model = HVM_CPU_V2,
+		.cpu_model = fuzz.v3 ? HVM_CPU_V3 : HVM_CPU_V2,
 		.vcpus = 2,
 		.translator = translator,
 	};
@@ -106,6 +109,7 @@ static void fuzz_kick(void *vcpu)
 
 static void fuzz_start(void)
 {
+	fuzz.v3 = !hvm_cpu_model_lacks(HVM_CPU_V3);
 	fuzz.ram = mmap(NULL, RAM_BYTES + ROM_BYTES, PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	CHECK(fuzz.ram != MAP_FAILED);
@@ -256,6 +260,10 @@ static void put_control(struct hvm_vcpu_state *s, unsigned int mode)
 	s->cr3 = modes[mode].cr3;
 	s->cr4 = modes[mode].cr4;
 	s->efer = modes[mode].efer;
+	if (fuzz.v3) {
+		s->cr4 |= CR4_OSXSAVE;
+		s->xcr0 = 7;
+	}
 	if (mode == MODE_PAE)
 		s->pdpte[0] = 0x3001;
 	s->gdtr = (struct hvm_dtable){ .base = AT_GDT, .limit = 13 * 8 - 1 };

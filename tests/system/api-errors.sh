@@ -107,6 +107,8 @@ refused "memory over any number" 400 malformed-json . "${post[@]}" \
 	-d '{"name": "other", "memory_mib": 99999999999999999999}'
 refused "memory as text" 422 invalid-type 'must be an integer' "${post[@]}" \
 	-d "$(define '.memory_mib = "32"')"
+refused "an unknown CPU model" 422 not-supported 'cpu_model is "hvm-v4"; .* hvm-v1\|hvm-v2\|hvm-v3' \
+	"${post[@]}" -d "$(define '.cpu_model = "hvm-v4"')"
 refused "17 vcpus" 422 out-of-range 'vcpus is 17' "${post[@]}" -d "$(define '.vcpus = 17')"
 refused "a missing kernel" 422 image-not-found 'boot.kernel: .*No such file' "${post[@]}" \
 	-d "$(define '.boot.kernel += "x"')"

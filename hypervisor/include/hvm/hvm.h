@@ -26,6 +26,7 @@ enum hvm_engine {
 enum hvm_cpu_model {
 	HVM_CPU_V1, /* x86-64-v1 */
 	HVM_CPU_V2, /* x86-64-v2 */
+	HVM_CPU_V3, /* x86-64-v3: with AVX2 */
 };
 
 /* How the software CPU runs 64-bit code. */
@@ -69,10 +70,18 @@ struct hvm_engine_info {
 size_t hvm_engines(struct hvm_engine_info *ret, size_t max);
 
 /*
+ * hvm_cpu_model_lacks - the first feature of @model that this host's processor does not have, to go
+ * behind "this host's processor has no"; NULL: it has all. HVM_CPU_V3 is refused then, and
+ * HVM_CPU_V2 on the soft engine; vmx and svm show a guest of HVM_CPU_V2 less instead.
+ */
+const char *hvm_cpu_model_lacks(enum hvm_cpu_model model);
+
+/*
  * hvm_domain_create - a domain with its chips (LAPICs, IOAPIC, PICs, PIT, RTC, HPET, PM timer),
  * cfg->vcpus vcpus in their power-on state, and no memory.
- * -EINVAL bad config; -ENODEV the engine is not there, or (soft) the host's processor cannot
- * execute what the CPU model promises: the log says what it lacks; -ENOMEM.
+ * -EINVAL bad config; -ENODEV the engine is not there, or the host's processor cannot be the CPU
+ * model: the log says what it lacks, as hvm_cpu_model_lacks() does; -ENOMEM. HVM_ENGINE_AUTO takes
+ * the software CPU only where no other engine serves, not where one refuses the model.
  */
 int hvm_domain_create(const struct hvm_domain_config *cfg, struct hvm_domain **ret);
 /* hvm_domain_destroy - every vcpu must be out of hvm_vcpu_run(). NULL is ignored. */

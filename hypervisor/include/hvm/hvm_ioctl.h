@@ -16,7 +16,8 @@
 #include "hvm/hvm_exit.h"
 #include "hvm/hvm_state.h"
 
-#define HVM_IOCTL_VERSION 1u
+/* 2: struct hvm_vcpu_state holds AVX state, HVM_CPU_V3 is a model, HVM_IOCTL_IO_AVX. */
+#define HVM_IOCTL_VERSION 2u
 #define HVM_IOCTL_MAGIC	  0xbcu
 
 /* Linux's encoding: direction, size, magic, number. */
@@ -47,7 +48,10 @@ struct hvm_ioctl_info {
 };
 #define HVM_IOCTL_INFO HVM_IOCTL_R(0x00, struct hvm_ioctl_info)
 
-/* Returns the domain's file. -ENODEV, -EPERM, -EBUSY ...: as the vendor's error. */
+/*
+ * Returns the domain's file. -ENODEV, -EPERM, -EBUSY ...: as the vendor's error; -ENODEV of a
+ * vendor without one: the processor lacks a part of the CPU model, the kernel's log says which.
+ */
 struct hvm_ioctl_create {
 	uint32_t version; /* HVM_IOCTL_VERSION of the caller */
 	uint32_t engine;  /* enum hvm_engine, not soft */
@@ -215,6 +219,7 @@ enum hvm_ioctl_io_type {
 #define HVM_IOCTL_IO_AGAIN   1u
 #define HVM_IOCTL_IO_PAGING  2u /* for CPUID: CR0.PG is set */
 #define HVM_IOCTL_IO_OSXSAVE 4u /* for CPUID: CR4.OSXSAVE is set */
+#define HVM_IOCTL_IO_AVX     8u /* for CPUID: XCR0.AVX is set */
 struct hvm_ioctl_io {
 	uint64_t address;
 	uint64_t data; /* in for a write, out for a read */
@@ -249,6 +254,6 @@ _Static_assert(sizeof(struct hvm_ioctl_state) == 16, "state");
 _Static_assert(sizeof(struct hvm_ioctl_translate) == 16, "translate");
 _Static_assert(sizeof(struct hvm_ioctl_stats) == 16, "stats");
 _Static_assert(sizeof(struct hvm_ioctl_io) == 40, "io");
-_Static_assert(sizeof(struct hvm_vcpu_state) == 1216, "vcpu state");
+_Static_assert(sizeof(struct hvm_vcpu_state) == 1472, "vcpu state");
 
 #endif

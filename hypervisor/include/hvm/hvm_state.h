@@ -83,6 +83,19 @@ struct hvm_event {
 	uint32_t error;
 };
 
+/*
+ * XSAVE area in its standard format: legacy area (512 bytes), header (64), and at byte 576 the AVX
+ * component (256), which only guests of HVM_CPU_V3 use.
+ */
+#define HVM_XSAVE_LEGACY_BYTES 576u
+#define HVM_XSAVE_BYTES	       832u
+
+/* Components, as bits of XCR0 and of XSTATE_BV, the header's first word. */
+#define HVM_XSTATE_X87	1u
+#define HVM_XSTATE_SSE	2u
+#define HVM_XSTATE_AVX	4u
+#define HVM_XSAVE_BV_AT 512u
+
 struct hvm_vcpu_state {
 	uint64_t gpr[16]; /* rax rcx rdx rbx rsp rbp rsi rdi r8..r15 */
 	uint64_t rip;
@@ -99,8 +112,8 @@ struct hvm_vcpu_state {
 	uint64_t pdpte[4]; /* PAE paging: the loaded copies */
 	uint32_t intr_shadow;
 	uint32_t activity;
-	struct hvm_event pending;	 /* event whose delivery was cut short */
-	_Alignas(64) uint8_t xsave[576]; /* standard format: legacy area and header */
+	struct hvm_event pending; /* event whose delivery was cut short */
+	_Alignas(64) uint8_t xsave[HVM_XSAVE_BYTES];
 };
 
 #endif

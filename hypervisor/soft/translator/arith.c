@@ -188,11 +188,13 @@ bool tr_int_bt(struct tr *t, const struct x86_insn *i)
 	return true;
 }
 
-/* BSF, BSR, POPCNT, CMOVcc: reg, r/m. */
+/* BSF, BSR, TZCNT, LZCNT, POPCNT, CMOVcc: reg, r/m. */
 bool tr_int_reg_rm(struct tr *t, const struct x86_insn *i)
 {
 	uint32_t op = i->op == X86_OP_BSF      ? TR_0F | 0xbc
 		      : i->op == X86_OP_BSR    ? TR_0F | 0xbd
+		      : i->op == X86_OP_TZCNT  ? TR_F3 | TR_0F | 0xbc
+		      : i->op == X86_OP_LZCNT  ? TR_F3 | TR_0F | 0xbd
 		      : i->op == X86_OP_POPCNT ? TR_F3 | TR_0F | 0xb8
 					       : TR_0F | 0x40 | i->cc;
 	struct tr_rm m;

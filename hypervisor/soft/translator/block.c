@@ -10,6 +10,7 @@
 #include "soft/translator/block.h"
 
 #include "os/hvm_os.h"
+#include "x86/vex.h"
 
 /* More than any block's code, hot or cold. */
 #define BLOCK_MAX_CODE 24576u
@@ -158,23 +159,37 @@ static void block_host_entries(struct tr *t)
 	tr_swap(t);
 }
 
+/* Which vector registers the block needs in the host's. */
+static unsigned int block_vectors(const struct tr *t)
+{
+	unsigned int need = TR_LIVE_NONE;
+
+	for (unsigned int n = 0; n < t->count; n++) {
+		const struct x86_insn *i = tr_insn(t, n);
+
+		if (tr_is_vex(t, i) && tr_vex_vectors(i))
+			return TR_LIVE_YMM;
+		if (tr_is_sse(t, i))
+			need = TR_LIVE_XMM;
+	}
+	return need;
+}
+
 static void block_xmm(struct tr *t)
 {
 	const struct tr_rm m = { .mem = true, .m = TR_FIELD(tr.xmm_live) };
-	bool any = false;
+	unsigned int need = block_vectors(t);
 	uint8_t *end;
 
-	for (unsigned int n = 0; n < t->count; n++)
-		any = any || tr_is_sse(t, tr_insn(t, n));
-	if (!any)
+	if (!need)
 		return;
-	tr_op_rm(t, 0x83, 7, &m, 1);
-	tr_byte(t, 0);
-	end = tr_jump(t, 4, NULL);
+	tr_op_rm(t, 0x83, 7, &m, 1); /* cmp */
+	tr_byte(t, need);
+	end = tr_jump(t, 2, NULL); /* jb */
 	tr_swap(t);
 	tr_patch(end, t->p);
 	tr_mov_imm(t, TR_T1, t->page_off);
-	tr_call(t, t->g->code.rw + t->g->load_xmm);
+	tr_call(t, t->g->code.rw + (need == TR_LIVE_YMM ? t->g->load_ymm : t->g->load_xmm));
 	tr_jump(t, TR_ALWAYS, t->other);
 	tr_swap(t);
 }
@@ -183,6 +198,8 @@ static void block_xmm(struct tr *t)
 
 bool tr_leaves_behind(const struct x86_insn *i)
 {
+	if (i->op == X86_OP_VEX)
+		return x86_vex_row(i)->kind == X86_VEX_MXCSR;
 	switch (i->op) {
 	case X86_OP_LDMXCSR:
 	case X86_OP_FXRSTOR:
@@ -225,7 +242,7 @@ static unsigned int block_insn(struct tr *t)
 		if (group)
 			done = group;
 		else if (!tr_int_insn(t, i) && !tr_branch_insn(t, i) && !tr_sse_insn(t, i) &&
-			 !tr_x87_insn(t, i))
+			 !tr_x87_insn(t, i) && !tr_vex_insn(t, i))
 			done = 0;
 	} else {
 		done = 0;

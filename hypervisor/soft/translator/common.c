@@ -10,9 +10,11 @@
  */
 #include "soft/translator/tr.h"
 
-#define HOST_RSI    6u
-#define HOST_RDI    7u
-#define MXCSR_MASKS 0x1f80u
+#define HOST_RSI     6u
+#define HOST_RDI     7u
+#define MXCSR_MASKS  0x1f80u
+#define VINSERTF128  0x18
+#define VEXTRACTF128 0x19
 
 static const uint8_t common_saved[] = { 3, 5, 12, 13, 14, 15 }; /* callee-saved */
 
@@ -64,6 +66,33 @@ static void common_get_xmm(struct tr *t, unsigned int below)
 {
 	common_mxcsr(t, 2, AT(cpu.fpu.mxcsr, below));
 	common_xmm(t, 0x28, below);
+}
+
+/* Upper halves; VEXTRACTF128, VINSERTF128. */
+static void common_ymm(struct tr *t, uint8_t opcode, unsigned int below)
+{
+	for (unsigned int n = 0; n < 16; n++) {
+		const struct tr_rm m = { .mem = true, .m = AT(cpu.fpu.ymmh[n], below) };
+		struct tr_vex v = { .map = 3, .pp = 1, .opcode = opcode, .l = true };
+
+		v.vvvv = opcode == VINSERTF128 ? (uint8_t)n : 0;
+		tr_op_vex(t, &v, n, &m, 1);
+		tr_byte(t, 1);
+	}
+}
+
+/* Behind it C code is not slowed down by upper halves that it does not know of. */
+static void common_put_ymm(struct tr *t, unsigned int below)
+{
+	const struct tr_vex vzeroupper = { .map = 1, .opcode = 0x77 };
+
+	common_ymm(t, VEXTRACTF128, below);
+	tr_op_vex(t, &vzeroupper, 0, NULL, 0);
+}
+
+static void common_get_ymm(struct tr *t, unsigned int below)
+{
+	common_ymm(t, VINSERTF128, below);
 }
 
 static void common_cmp_imm8(struct tr *t, struct tr_mem m, uint8_t v)
@@ -123,7 +152,7 @@ static uint8_t *common_leave(struct tr *t)
 /* T0: where the guest goes on. T1: the site. At interp, T0: the block to interpret. */
 static void common_exit(struct tr *t, const uint8_t *leave)
 {
-	uint8_t *no_xmm, *rest;
+	uint8_t *no_xmm, *no_ymm, *rest;
 
 	t->g->exit = common_here(t);
 	common_put_gprs(t, 0);
@@ -134,7 +163,11 @@ static void common_exit(struct tr *t, const uint8_t *leave)
 	common_cmp_imm8(t, AT(tr.xmm_live, 0), 0);
 	no_xmm = tr_jump(t, 4, NULL);
 	common_put_xmm(t, 0);
-	tr_store_imm32(t, AT(tr.xmm_live, 0), 0);
+	common_cmp_imm8(t, AT(tr.xmm_live, 0), TR_LIVE_YMM);
+	no_ymm = tr_jump(t, 5, NULL);
+	common_put_ymm(t, 0);
+	tr_patch(no_ymm, t->p);
+	tr_store_imm32(t, AT(tr.xmm_live, 0), TR_LIVE_NONE);
 	tr_patch(no_xmm, t->p);
 	tr_jump(t, TR_ALWAYS, leave);
 
@@ -199,6 +232,41 @@ static uint8_t *common_call(struct tr *t, uint8_t **ret_dropped)
 	return result;
 }
 
+/* Back to the block, with all general registers and T2. */
+static void common_return(struct tr *t)
+{
+	common_get_gprs(t, 8);
+	tr_load(t, TR_T2, AT(tr.saved_t2, 8));
+	tr_byte(t, 0xc3);
+}
+
+/* The handler's call while vector registers are the guest's. */
+static void common_exec_live(struct tr *t, const uint8_t *end, bool mxcsr, bool ymm)
+{
+	uint8_t *result, *dropped;
+
+	common_xmm(t, 0x29, 8);
+	if (ymm)
+		common_put_ymm(t, 8);
+	if (mxcsr)
+		common_put_mxcsr(t, 8);
+	result = common_call(t, &dropped);
+	if (mxcsr)
+		common_mxcsr(t, 2, AT(cpu.fpu.mxcsr, 8));
+	common_xmm(t, 0x28, 8);
+	if (ymm)
+		common_get_ymm(t, 8);
+	common_return(t);
+
+	tr_patch(dropped, t->p);
+	tr_mov_imm(t, X86_RAX, X86_END);
+	tr_patch(result, t->p);
+	if (!mxcsr)
+		common_put_mxcsr(t, 8);
+	tr_store_imm32(t, AT(tr.xmm_live, 8), TR_LIVE_NONE);
+	tr_jump(t, TR_ALWAYS, end);
+}
+
 /*
  * Called with T0: struct x86_insn, T1: offset of its block in its page; flags are in c->arith.
  * Comes back after X86_NEXT, with all guest registers. If blocks were dropped meanwhile, the one
@@ -207,56 +275,44 @@ static uint8_t *common_call(struct tr *t, uint8_t **ret_dropped)
  */
 static void common_exec(struct tr *t, const uint8_t *leave, bool mxcsr)
 {
-	uint8_t *xmm, *result, *dropped, *result_x, *dropped_x, *out, *end;
+	uint8_t *live, *ymm, *result, *dropped, *end;
 
 	common_put_gprs(t, 8);
 	tr_op_mem(t, TR_W | 0x03, TR_T1, AT(tr.page_ip, 8));
 	tr_store(t, AT(cpu.x86_ip, 8), TR_T1);
 	tr_store(t, AT(tr.insn, 8), TR_T0);
 	tr_store(t, AT(tr.saved_t2, 8), TR_T2);
-	common_cmp_imm8(t, AT(tr.xmm_live, 8), 0);
-	xmm = tr_jump(t, 5, NULL);
+	common_cmp_imm8(t, AT(tr.xmm_live, 8), TR_LIVE_XMM);
+	live = tr_jump(t, 4, NULL);
+	ymm = tr_jump(t, 7, NULL);
 	result = common_call(t, &dropped);
-	common_get_gprs(t, 8);
-	tr_load(t, TR_T2, AT(tr.saved_t2, 8));
-	tr_byte(t, 0xc3);
+	common_return(t);
 
-	tr_patch(xmm, t->p);
-	common_xmm(t, 0x29, 8);
-	if (mxcsr)
-		common_put_mxcsr(t, 8);
-	result_x = common_call(t, &dropped_x);
-	if (mxcsr)
-		common_mxcsr(t, 2, AT(cpu.fpu.mxcsr, 8));
-	common_xmm(t, 0x28, 8);
-	common_get_gprs(t, 8);
-	tr_load(t, TR_T2, AT(tr.saved_t2, 8));
-	tr_byte(t, 0xc3);
-
-	tr_patch(dropped_x, t->p);
-	tr_mov_imm(t, X86_RAX, X86_END);
-	tr_patch(result_x, t->p);
-	if (!mxcsr)
-		common_put_mxcsr(t, 8);
-	tr_store_imm32(t, AT(tr.xmm_live, 8), 0);
-	out = tr_jump(t, TR_ALWAYS, NULL);
 	tr_patch(dropped, t->p);
 	tr_mov_imm(t, X86_RAX, X86_END);
 	end = t->p;
 	tr_patch(result, end);
-	tr_patch(out, end);
 	tr_lea(t, TR_STATE, tr_state(8));
 	tr_jump(t, TR_ALWAYS, leave);
+	tr_patch(live, t->p);
+	common_exec_live(t, end, mxcsr, false);
+	tr_patch(ymm, t->p);
+	common_exec_live(t, end, mxcsr, true);
 }
 
-/* Called at a block's start, T1: its offset in its page. Does not come back if MXCSR unmasks any.
+/*
+ * Called at a block's start, T1: its offset in its page. Does not come back if MXCSR unmasks any.
+ * @ymm: the upper halves too; the lower ones may be there already.
  */
-static void common_load_xmm(struct tr *t, const uint8_t *leave)
+static void common_load(struct tr *t, const uint8_t *leave, bool ymm)
 {
 	const struct tr_rm t0 = tr_reg(TR_T0);
-	uint8_t *unmasked;
+	uint8_t *unmasked, *have = NULL;
 
-	t->g->load_xmm = common_here(t);
+	if (ymm) {
+		common_cmp_imm8(t, AT(tr.xmm_live, 8), TR_LIVE_NONE);
+		have = tr_jump(t, 5, NULL);
+	}
 	tr_op_mem(t, 0x8b, TR_T0, AT(cpu.fpu.mxcsr, 8));
 	tr_op_rm(t, 0x81, 4, &t0, 4); /* and */
 	tr_word32(t, MXCSR_MASKS);
@@ -264,7 +320,11 @@ static void common_load_xmm(struct tr *t, const uint8_t *leave)
 	tr_word32(t, MXCSR_MASKS);
 	unmasked = tr_jump(t, 5, NULL);
 	common_get_xmm(t, 8);
-	tr_store_imm32(t, AT(tr.xmm_live, 8), 1);
+	if (ymm) {
+		tr_patch(have, t->p);
+		common_get_ymm(t, 8);
+	}
+	tr_store_imm32(t, AT(tr.xmm_live, 8), ymm ? TR_LIVE_YMM : TR_LIVE_XMM);
 	tr_byte(t, 0xc3);
 
 	tr_patch(unmasked, t->p);
@@ -289,7 +349,10 @@ void tr_make_common(struct tr *t)
 	common_exec(t, leave, false);
 	t->g->exec_sse = common_here(t);
 	common_exec(t, leave, true);
-	common_load_xmm(t, leave);
+	t->g->load_xmm = common_here(t);
+	common_load(t, leave, false);
+	t->g->load_ymm = common_here(t);
+	common_load(t, leave, true);
 	tr_x87_make_common(t);
 	t->g->common_bytes = common_here(t);
 }

@@ -2,7 +2,7 @@
 /*
  * emit.c - the encoder: bytes of host instructions. Owns nothing; writes where struct tr points.
  * Source: Intel SDM Vol 2A ch. 2 "Instruction Format", 2.1.5 "Addressing-Mode Encoding of ModR/M
- * and SIB Bytes", 2.2.1 "REX Prefixes".
+ * and SIB Bytes", 2.2.1 "REX Prefixes", 2.3.5 "The VEX Prefix".
  */
 #include "soft/translator/tr.h"
 
@@ -120,6 +120,24 @@ void tr_op_rm(struct tr *t, uint32_t op, unsigned int reg, const struct tr_rm *r
 	      unsigned int imm_bytes)
 {
 	tr_opcode(t, op, tr_rex(op, reg, rm));
+	if (rm->mem)
+		tr_modrm_mem(t, reg, &rm->m, imm_bytes);
+	else
+		tr_byte(t, 0xc0 | (reg & 7) << 3 | (rm->reg & 7u));
+}
+
+void tr_op_vex(struct tr *t, const struct tr_vex *v, unsigned int reg, const struct tr_rm *rm,
+	       unsigned int imm_bytes)
+{
+	unsigned int x = rm && rm->mem && rm->m.index < 16 ? rm->m.index & 8u : 0;
+	unsigned int b = !rm ? 0 : !rm->mem ? rm->reg & 8u : rm->m.base < 16 ? rm->m.base & 8u : 0;
+
+	tr_byte(t, 0xc4);
+	tr_byte(t, (reg & 8 ? 0 : 0x80) | (x ? 0 : 0x40) | (b ? 0 : 0x20) | v->map);
+	tr_byte(t, (v->w ? 0x80u : 0) | (~v->vvvv & 15u) << 3 | (v->l ? 4u : 0) | v->pp);
+	tr_byte(t, v->opcode);
+	if (!rm)
+		return;
 	if (rm->mem)
 		tr_modrm_mem(t, reg, &rm->m, imm_bytes);
 	else

@@ -35,6 +35,7 @@ static const struct {
 	F(MUL, 0, TR_CF | TR_OF), F(IMUL, 0, TR_CF | TR_OF), F(IMUL3, 0, TR_CF | TR_OF),
 	F(BT, 0, TR_CF), F(BTS, 0, TR_CF), F(BTR, 0, TR_CF), F(BTC, 0, TR_CF),
 	F(BSF, 0, TR_ZF), F(BSR, 0, TR_ZF), F(POPCNT, 0, ARITH),
+	F(TZCNT, 0, TR_CF | TR_ZF), F(LZCNT, 0, TR_CF | TR_ZF), F(MOVBE, 0, 0),
 	F(CMOVCC, CONDITION, 0), F(SETCC, CONDITION, 0),
 	F(CLC, 0, TR_CF), F(STC, 0, TR_CF), F(CMC, TR_CF, TR_CF),
 	F(COMISS, 0, ARITH), F(COMISD, 0, ARITH), F(UCOMISS, 0, ARITH), F(UCOMISD, 0, ARITH),
@@ -81,6 +82,8 @@ struct tr_flag_use tr_flag_use(const struct x86_insn *i)
 
 	if (tr_x87_flag_use(i, &u))
 		return u;
+	if (i->op == X86_OP_VEX)
+		return tr_vex_flag_use(i);
 	/* Jumps leave the block: their targets may read everything. */
 	if (i->op >= X86_OP_COUNT || !flag_table[i->op].known)
 		return u;

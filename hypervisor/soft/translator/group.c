@@ -34,7 +34,7 @@ static unsigned int group_size(const struct tr *t, const struct x86_insn *i)
 {
 	if (tr_has_int_template(i))
 		return i->msize ? i->msize : 1u << i->osize;
-	return tr_is_sse(t, i) || tr_is_x87(t, i) ? i->msize : 0;
+	return tr_is_sse(t, i) || tr_is_x87(t, i) || tr_is_vex(t, i) ? i->msize : 0;
 }
 
 static bool group_writes(const struct tr *t, const struct x86_insn *i)
@@ -70,7 +70,7 @@ static bool group_goes_on(const struct tr *t, const struct x86_insn *i)
 		return false;
 	if (i->op == X86_OP_JCC)
 		return true;
-	if (!tr_has_int_template(i) && !tr_is_sse(t, i) && !tr_is_x87(t, i))
+	if (!tr_has_int_template(i) && !tr_is_sse(t, i) && !tr_is_x87(t, i) && !tr_is_vex(t, i))
 		return false;
 	return !group_accesses(i) || group_plain(i);
 }
@@ -81,6 +81,7 @@ static bool group_changes_reg(const struct x86_insn *i, unsigned int r)
 	if (i->op >= X86_OP_FADD && i->op <= X86_OP_FNOP_LEGACY)
 		return i->op == X86_OP_FNSTSW_AX && r == X86_RAX;
 	switch (i->op) {
+	case X86_OP_VEX: return tr_vex_changes_reg(i, r);
 	case X86_OP_MUL:
 	case X86_OP_IMUL:
 	case X86_OP_CBW:

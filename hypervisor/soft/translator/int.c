@@ -489,6 +489,25 @@ static bool int_movnti(struct tr *t, const struct x86_insn *i)
 	return true;
 }
 
+static bool int_movbe(struct tr *t, const struct x86_insn *i)
+{
+	bool store = i->form == X86_FORM_MR;
+	uint32_t op = TR_38 | (store ? 0xf1 : 0xf0) | tr_wide(i->osize);
+	struct tr_rm m;
+	unsigned int r;
+
+	if (!tr_operand(t, i, store, &m))
+		return false;
+	if (store) {
+		tr_op_rm(t, op, tr_src(t, i->src, TR_T0), &m, 0);
+		return true;
+	}
+	r = tr_dst(t, i->dst, i->osize == 1);
+	tr_op_rm(t, op, r, &m, 0);
+	tr_put(t, i->dst, r);
+	return true;
+}
+
 /* clang-format off */
 static const tr_template int_templates[X86_OP_COUNT] = {
 #define T(op, fn) [X86_OP_##op] = fn
@@ -504,6 +523,7 @@ static const tr_template int_templates[X86_OP_COUNT] = {
 	T(XCHG, int_xchg), T(XADD, int_xchg), T(CMPXCHG, int_xchg),
 	T(BT, tr_int_bt), T(BTS, tr_int_bt), T(BTR, tr_int_bt), T(BTC, tr_int_bt),
 	T(BSF, tr_int_reg_rm), T(BSR, tr_int_reg_rm), T(POPCNT, tr_int_reg_rm), T(CMOVCC, tr_int_reg_rm),
+	T(TZCNT, tr_int_reg_rm), T(LZCNT, tr_int_reg_rm), T(MOVBE, int_movbe),
 	T(SETCC, int_setcc), T(BSWAP, int_bswap), T(MOVNTI, int_movnti),
 	T(CBW, int_plain), T(CWD, int_plain), T(NOP, int_plain), T(PREFETCH, int_plain),
 	T(LFENCE, int_plain), T(SFENCE, int_plain), T(MFENCE, int_plain), T(PAUSE, int_plain),

@@ -17,8 +17,6 @@
 #include "soft/translator/tr.h"
 
 #define MASK_ENTRIES ((X86_TLB_ENTRIES - 1) << 4)
-/* Low bits of the address in the page, but for those that an aligned access may have. */
-#define ALIGNED_BAD  0xfffff00fu
 
 _Static_assert(sizeof(struct x86_tlb_entry) == 16, "the index is shifted by four");
 
@@ -88,7 +86,7 @@ bool tr_dynamic_context(const struct tr *t)
 }
 
 /* T0 holds the address. Leaves the entry's addend in T1. */
-static void tr_probe_t0(struct tr *t, unsigned int size, bool write, bool aligned)
+static void tr_probe_t0(struct tr *t, unsigned int size, bool write, unsigned int align)
 {
 	bool user = (t->b->key & X86_MODE_CPL_MASK) >> X86_MODE_CPL_SHIFT == 3;
 	struct tr_mem entry = tr_state(0);
@@ -116,9 +114,10 @@ static void tr_probe_t0(struct tr *t, unsigned int size, bool write, bool aligne
 				       ctx * sizeof(((struct x86_tlb *)0)->r[0]));
 	}
 	tr_op_mem(t, TR_W | 0x33, TR_T0, entry); /* xor */
-	if (aligned) {
+	if (align) {
+		/* No difference but in the bits that an aligned address has in its page. */
 		tr_op_rm(t, TR_W | 0xf7, 0, &t0, 4); /* test */
-		tr_word32(t, ALIGNED_BAD);
+		tr_word32(t, (uint32_t)-HVM_PAGE_SIZE | (align - 1));
 		tr_to_cold(t, 5);
 	} else {
 		tr_op_rm(t, TR_W | 0x81, 7, &t0, 4); /* cmp */
@@ -133,7 +132,7 @@ uint8_t *tr_probe_group(struct tr *t, struct tr_mem m, unsigned int size, bool w
 {
 	tr_clobber(t);
 	tr_lea(t, TR_T0, m);
-	tr_probe_t0(t, size, write, false);
+	tr_probe_t0(t, size, write, 0);
 	tr_mov(t, TR_T2, TR_T1);
 	return t->pending[--t->pending_count];
 }
@@ -142,7 +141,7 @@ void tr_probe(struct tr *t, unsigned int base, int32_t disp, unsigned int size, 
 {
 	tr_clobber(t);
 	tr_lea(t, TR_T0, tr_based(base, disp));
-	tr_probe_t0(t, size, write, false);
+	tr_probe_t0(t, size, write, 0);
 }
 
 /* -- addresses ----------------------------------------------------------------------------- */
@@ -185,8 +184,8 @@ static bool tr_address_t2(struct tr *t, const struct x86_insn *i, struct tr_mem 
 	return true;
 }
 
-bool tr_address(struct tr *t, const struct x86_insn *i, unsigned int size, bool write, bool aligned,
-		struct tr_mem *m)
+bool tr_address(struct tr *t, const struct x86_insn *i, unsigned int size, bool write,
+		unsigned int align, struct tr_mem *m)
 {
 	bool plain = i->seg < HVM_SEG_FS && i->base < 16 && tr_host(i->base) != TR_NO_REG &&
 		     i->disp == (int32_t)i->disp &&
@@ -213,7 +212,7 @@ bool tr_address(struct tr *t, const struct x86_insn *i, unsigned int size, bool 
 	} else {
 		tr_lea(t, TR_T0, *m);
 	}
-	tr_probe_t0(t, size, write, aligned);
+	tr_probe_t0(t, size, write, align);
 	if (m->index != TR_NO_REG) {
 		tr_op_rr(t, TR_W | 0x01, m->base, TR_T1); /* add t1, base */
 		m->base = TR_T1;

@@ -7,7 +7,7 @@
  * of helpers right below it, so one register is state pointer and C stack. Guest RAX RCX RDX RBX
  * RBP RSI RDI R12..R15 are in the host registers of the same name, guest RSP in host R9; guest
  * R8..R11 stay in struct x86_cpu. R10, R11, R8 are temporaries T0, T1, T2. XMM0..15 are the guest's
- * while soft_tr.xmm_live is set.
+ * while soft_tr.xmm_live is set, with the upper halves (YMM) if it is TR_LIVE_YMM.
  *
  * Flags. The guest's arithmetic flags are in the host's, or in c->arith, or both (enum tr_flags);
  * what every block knows at every instruction is static. A TLB probe clobbers the host's, so they
@@ -173,6 +173,15 @@ void tr_op_rm(struct tr *t, uint32_t op, unsigned int reg, const struct tr_rm *r
 	      unsigned int imm_bytes);
 void tr_op_rr(struct tr *t, uint32_t op, unsigned int reg, unsigned int rm);
 void tr_op_mem(struct tr *t, uint32_t op, unsigned int reg, struct tr_mem m);
+/* The fields of a VEX prefix, none of them inverted. */
+struct tr_vex {
+	uint8_t map, pp, opcode;
+	uint8_t vvvv;
+	bool l, w;
+};
+/* @rm NULL: an opcode without ModRM. */
+void tr_op_vex(struct tr *t, const struct tr_vex *v, unsigned int reg, const struct tr_rm *rm,
+	       unsigned int imm_bytes);
 /* Opcode bits for log2 size @osize: byte registers, 66, REX.W; @op is the form for bytes. */
 uint32_t tr_sized(uint32_t op, unsigned int osize);
 /* Prefix bits alone, for log2 size @osize of 1 to 3: opcodes that have no form for bytes. */
@@ -251,11 +260,11 @@ static inline void tr_flags_done(struct tr *t)
 void tr_swap(struct tr *t); /* between hot and cold region */
 /*
  * Probe the TLB for the memory operand of @i, for @size bytes; @m: the operand on the host.
- * @aligned: the access must be aligned to 16 bytes. T1 and perhaps T2 are taken; T0 is free.
- * false: cannot be done in place; nothing was emitted.
+ * @align: what the access must be aligned to (16 or 32 bytes), or 0. T1 and perhaps T2 are taken;
+ * T0 is free. false: cannot be done in place; nothing was emitted.
  */
-bool tr_address(struct tr *t, const struct x86_insn *i, unsigned int size, bool write, bool aligned,
-		struct tr_mem *m);
+bool tr_address(struct tr *t, const struct x86_insn *i, unsigned int size, bool write,
+		unsigned int align, struct tr_mem *m);
 /* The same for [base + disp] of a host register. */
 void tr_probe(struct tr *t, unsigned int base, int32_t disp, unsigned int size, bool write);
 /* Finish the instruction: its cold stub, if anything leads there. */
@@ -295,6 +304,19 @@ void tr_exit_direct(struct tr *t, int64_t off, unsigned int cc);
 bool tr_sse_insn(struct tr *t, const struct x86_insn *i); /* sse.c */
 bool tr_is_sse(const struct tr *t, const struct x86_insn *i);
 void tr_sse_init(void);
+bool tr_vex_insn(struct tr *t, const struct x86_insn *i); /* vex.c */
+/* Is there a template for @i, a VEX-encoded instruction? */
+bool tr_is_vex(const struct tr *t, const struct x86_insn *i);
+/* Of a VEX-encoded instruction: does it use vector registers? What does it do with flags? Does it
+ * write general register @reg? */
+bool tr_vex_vectors(const struct x86_insn *i);
+struct tr_flag_use tr_vex_flag_use(const struct x86_insn *i);
+bool tr_vex_changes_reg(const struct x86_insn *i, unsigned int reg);
+
+/* soft_tr.xmm_live: whose the host's vector registers are. */
+#define TR_LIVE_NONE 0u
+#define TR_LIVE_XMM  1u
+#define TR_LIVE_YMM  2u
 
 /* -- x87 (x87.c, x87_state.c) -------------------------------------------------------------- */
 

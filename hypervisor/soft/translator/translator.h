@@ -72,8 +72,8 @@ struct soft_tr {
 	uint64_t insn;	  /* struct x86_insn that a handler was last called for */
 	uint64_t drops;	  /* counts dropped blocks */
 	uint64_t saved_t2;
-	uint32_t site; /* where the last exit came from, TR_SITE_* */
-	uint32_t xmm_live;
+	uint32_t site;	     /* where the last exit came from, TR_SITE_* */
+	uint32_t xmm_live;   /* TR_LIVE_* */
 	uint32_t mxcsr;	     /* the C code's */
 	uint32_t from_block; /* block whose indirect branch was last taken, by arena offset */
 	uint32_t x87_live;
@@ -96,7 +96,7 @@ struct soft_tr {
 	uint32_t block_count, block_max, page_count, page_max;
 	struct soft_tr_page *page_hash[SOFT_TR_PAGE_BUCKETS];
 	uint32_t common_bytes; /* at the buffer's start */
-	uint32_t enter, exec, exec_sse, exit, interp, miss, load_xmm;
+	uint32_t enter, exec, exec_sse, exit, interp, miss, load_xmm, load_ymm;
 	uint32_t exec_x87, load_x87, reload_x87;
 	uint32_t jump_key[SOFT_TR_JUMPS];
 	uint64_t generation;	       /* counts flushes */

@@ -231,7 +231,7 @@ static void verify_report(struct soft_vcpu *sv, const struct soft_block *b, cons
 	for (unsigned int n = 0; n < b->count; n++)
 		hvm_os_log(HVM_LOG_ERROR, "  +%x %s form %u osize %u dst %u src %u",
 			   b->slot[n].insn.end - b->slot[n].insn.len,
-			   x86_op_name(b->slot[n].insn.op), b->slot[n].insn.form,
+			   x86_insn_name(&b->slot[n].insn), b->slot[n].insn.form,
 			   b->slot[n].insn.osize, b->slot[n].insn.dst, b->slot[n].insn.src);
 	for (unsigned int r = 0; r < 16; r++)
 		hvm_os_log(HVM_LOG_ERROR,

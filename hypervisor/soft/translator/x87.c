@@ -119,7 +119,7 @@ static bool x87_is_mmx(const struct x86_insn *i)
 	case X86_OP_MOVNTQ:
 	case X86_OP_MASKMOVQ: return true;
 	}
-	return i->op >= X86_OP_MOVD && i->osize == 3;
+	return i->op >= X86_OP_MOVD && i->op != X86_OP_VEX && i->osize == 3;
 }
 
 bool tr_x87_uses(const struct x86_insn *i)
@@ -221,7 +221,7 @@ void tr_x87_before(struct tr *t, const struct x86_insn *i)
 	if (!t->x87.last) {
 		/* Nothing is there. */
 	} else if (tr_is_x87(t, i) ? i->op == X86_OP_FNSTSW_AX
-				   : tr_has_int_template(i) || tr_is_sse(t, i)) {
+				   : tr_has_int_template(i) || tr_is_sse(t, i) || tr_is_vex(t, i)) {
 		/* It cannot leave the block but by its cold stub, yet change a base register. */
 		if (t->x87.fdp)
 			x87_store_fdp(t, t->x87.mem);

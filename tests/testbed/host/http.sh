@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # http.sh - through hvmd's HTTP API with engine auto: Debian's kernel with 1, 2 and 4 vcpus, reboot
-# and poweroff inside the guest, two domains at once, GRUB and Linux from a CD-ROM through SeaBIOS.
+# and poweroff inside the guest, two domains at once, Debian as hvm-v3, GRUB and Linux from a CD-ROM
+# through SeaBIOS.
 [ -d /sys/module/hvm ] || insmod /modules/hvm.ko
 for_linux
 . /tests/hvmd.inc
@@ -34,6 +35,18 @@ result idle "and runs on" test "$(member idle state)" = running
 gone again
 gone idle
 echo "# two domains and a reboot: $(($(cut -d. -f1 /proc/uptime) - start)) s"
+
+if hvmctl host | grep -A 1 '"name": "hvm-v3"' | grep -q true; then
+	start=$(cut -d. -f1 /proc/uptime)
+	result wide "a domain of hvm-v3 starts" \
+		linux wide 2 "loglevel=7 hvm.test=poweroff" '"cpu_model": "hvm-v3"'
+	result wide "its Debian reaches user space" \
+		shows wide "hvm-guest: user space reached, cpus=2" 180
+	check "and uses AVX registers" shows wide "xstate_offset[2]:  576, xstate_sizes[2]:  256" 1
+	result wide "its poweroff ends the domain" ends wide stopped poweroff 60
+	echo "# hvm-v3: $(($(cut -d. -f1 /proc/uptime) - start)) s"
+	gone wide
+fi
 
 if [ -f /guest/grub.iso ]; then
 	start=$(cut -d. -f1 /proc/uptime)

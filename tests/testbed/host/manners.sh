@@ -6,6 +6,7 @@
 
 insmod /modules/msr.ko
 testbed_host_state
+testbed_avx_state
 
 vendor=svm
 peer=kvm-amd

@@ -16,7 +16,9 @@
 
 #include <cmocka.h>
 
+#include "hvm/hvm.h"
 #include "x86/exec.h"
+#include "x86/host_model.h"
 
 struct native_st {
 	uint64_t mant;
@@ -24,7 +26,20 @@ struct native_st {
 	uint16_t pad[3];
 };
 
-/* FXSAVE64's image, general registers and flags. */
+/* Has this host what hvm-v3 shows? Then upper halves of YMM registers are random too. */
+static inline bool native_has_v3(void)
+{
+	static int known = -1;
+
+	if (known < 0) {
+		const struct host_features f = host_features_read();
+
+		known = !host_lacks_model(HVM_CPU_V3, &f);
+	}
+	return known;
+}
+
+/* FXSAVE64's image, general registers and flags, upper halves of YMM registers. */
 struct native_state {
 	_Alignas(64) uint16_t fcw;
 	uint16_t fsw;
@@ -38,6 +53,7 @@ struct native_state {
 	uint64_t gpr[16];
 	uint64_t rflags;
 	uint32_t mxcsr_host;
+	_Alignas(16) uint8_t ymmh[16][16];
 	_Alignas(16) uint8_t mem[4096]; /* the page that the operand lies in */
 };
 _Static_assert(offsetof(struct native_state, gpr) == 512, "FXSAVE's image comes first");
@@ -66,6 +82,7 @@ static inline void native_put_regs(const struct native_state *s, struct x86_cpu 
 		c->fpu.r[(top + n) & 7].sign_exp = s->st[n].sign_exp;
 	}
 	memcpy(c->fpu.xmm, s->xmm, sizeof(s->xmm));
+	memcpy(c->fpu.ymmh, s->ymmh, sizeof(s->ymmh));
 }
 
 static inline void native_get_regs(const struct x86_cpu *c, struct native_state *s)
@@ -83,6 +100,7 @@ static inline void native_get_regs(const struct x86_cpu *c, struct native_state 
 		s->st[n].sign_exp = c->fpu.r[(top + n) & 7].sign_exp;
 	}
 	memcpy(s->xmm, c->fpu.xmm, sizeof(s->xmm));
+	memcpy(s->ymmh, c->fpu.ymmh, sizeof(s->ymmh));
 }
 
 /* -- random states ------------------------------------------------------------------------ */
@@ -224,6 +242,15 @@ static inline void native_random_regs(struct native_state *s)
 		s->gpr[n] = native_random_qword();
 }
 
+static inline void native_random_ymm(struct native_state *s)
+{
+	for (unsigned int n = 0; native_has_v3() && n < 32; n++) {
+		uint64_t v = native_random_qword();
+
+		memcpy(&s->ymmh[n / 2][n % 2 * 8], &v, 8);
+	}
+}
+
 /* The same, and memory with the operand at NATIVE_MEM_AT, to which RDI points. */
 static inline void native_random_state(struct native_state *s)
 {
@@ -272,9 +299,12 @@ static inline void native_dump(const char *who, const struct native_state *s)
 	fprintf(stderr, "%s: fcw %04x fsw %04x ftw %02x mxcsr %04x rflags %llx\n", who, s->fcw,
 		s->fsw, s->ftw, s->mxcsr, (unsigned long long)s->rflags);
 	for (n = 0; n < 8; n++)
-		fprintf(stderr, " st%u %04x:%016llx gpr%u %016llx xmm%u %016llx %016llx\n", n,
-			s->st[n].sign_exp, (unsigned long long)s->st[n].mant, n,
+		fprintf(stderr,
+			" st%u %04x:%016llx gpr%u %016llx ymm%u %016llx %016llx %016llx %016llx\n",
+			n, s->st[n].sign_exp, (unsigned long long)s->st[n].mant, n,
 			(unsigned long long)s->gpr[n], n,
+			(unsigned long long)*(const uint64_t *)(s->ymmh[n] + 8),
+			(unsigned long long)*(const uint64_t *)s->ymmh[n],
 			(unsigned long long)*(const uint64_t *)(s->xmm[n] + 8),
 			(unsigned long long)*(const uint64_t *)s->xmm[n]);
 }
@@ -301,6 +331,8 @@ static inline const char *native_regs_differ(const struct native_state *a,
 			return "st";
 	if (memcmp(a->xmm, b->xmm, sizeof(a->xmm)))
 		return "xmm";
+	if (memcmp(a->ymmh, b->ymmh, sizeof(a->ymmh)))
+		return "ymm";
 	if (memcmp(a->gpr, b->gpr, sizeof(a->gpr)))
 		return "gpr";
 	return (a->rflags ^ b->rflags) & flags ? "rflags" : NULL;

@@ -9,6 +9,7 @@
 #define TEST_ORACLE_GEN_H
 
 #include "oracle_host.h"
+#include "x86/vex.h"
 
 struct oracle_insn {
 	enum x86_code_size size; /* X86_CODE64, or X86_CODE32: compatibility mode */
@@ -18,6 +19,8 @@ struct oracle_insn {
 	unsigned int disp_at; /* where 4 (MOV moffs: perhaps 8) bytes of displacement are, or 0 */
 	unsigned int disp_bytes;
 };
+
+#define ORACLE_VEX 4u /* map of oracle_generate(): a VEX prefix */
 
 enum oracle_kind {
 	K_SKIP = 1,	 /* cannot or must not run in a process */
@@ -99,6 +102,12 @@ static inline bool oracle_is_x87(const struct x86_insn *i)
 	return i->op >= X86_OP_FADD && i->op <= X86_OP_FNOP_LEGACY;
 }
 
+/* Of which kind is it, if it has a VEX prefix? X86_VEX_KINDS: it has none. */
+static inline unsigned int oracle_vex_kind(const struct x86_insn *i)
+{
+	return i->op == X86_OP_VEX ? x86_vex_row(i)->kind : X86_VEX_KINDS;
+}
+
 /* Bytes at the memory operand. */
 static inline unsigned int oracle_msize(const struct x86_insn *i)
 {
@@ -149,12 +158,32 @@ static inline bool oracle_out_of_reach(const struct oracle_insn *o)
 	return i->asize != 3 && i->seg == HVM_SEG_FS;
 }
 
+/* Outside 64-bit code Intel takes VPINSRQ and VPEXTRQ for VPINSRD and VPEXTRD, AMD refuses them. */
+static inline bool oracle_vex_vendors_differ(const struct oracle_insn *o)
+{
+	const struct x86_vex_row *r = x86_vex_row(&o->i);
+
+	return o->size != X86_CODE64 && x86_vex_map(r) == 3 && r->w == X86_VEX_WG &&
+	       !(r->flags & X86_VEX_GPR);
+}
+
+static inline bool oracle_is_v3(const struct x86_insn *i)
+{
+	return i->op == X86_OP_TZCNT || i->op == X86_OP_LZCNT || i->op == X86_OP_MOVBE;
+}
+
 /* May it run here? @map, @opcode: as chosen by oracle_opcode(). */
 static inline bool oracle_wanted(const struct oracle_insn *o, unsigned int map, uint8_t opcode)
 {
 	const struct x86_insn *i = &o->i;
 	uint8_t kind = oracle_kind_of[i->op];
 
+	/* What hvm-v3 has, only where the host can tell. Whether masked bytes fault is open. */
+	if (map >= ORACLE_VEX)
+		return i->op == X86_OP_VEX && oracle_vex_kind(i) != X86_VEX_MASKDQU &&
+		       !oracle_vex_vendors_differ(o) && !oracle_out_of_reach(o);
+	if (i->op == X86_OP_VEX || (!native_has_v3() && oracle_is_v3(i)))
+		return false;
 	if ((kind & K_SKIP) || (map == 0 && oracle_is_escape(o, opcode)) ||
 	    (map == 1 && (opcode == 0x38 || opcode == 0x3a)))
 		return false;
@@ -228,6 +257,45 @@ static inline unsigned int oracle_opcode(uint8_t *b, unsigned int n, unsigned in
 	return n;
 }
 
+/*
+ * A VEX prefix and opcode for a row of vex.def; in 32-bit code one that is not LES or LDS. ModRM,
+ * which oracle_operands() has put at @at, is made to fit.
+ */
+static inline unsigned int oracle_vex_opcode(const struct oracle_insn *o, uint8_t *b,
+					     unsigned int n, const struct x86_vex_row *r)
+{
+	unsigned int vvvv = r->vvvv ? native_pick(16) : 15;
+	unsigned int l = r->l == X86_VEX_L0 ? 0 : r->l == X86_VEX_L1 ? 1 : native_pick(2);
+	unsigned int w = r->w == X86_VEX_W0 ? 0 : r->w == X86_VEX_W1 ? 1 : native_pick(2);
+	unsigned int rxb = o->size == X86_CODE64 ? native_pick(8) << 5 : 7 << 5;
+	unsigned int last = vvvv << 3 | l << 2 | x86_vex_prefix(r);
+
+	if (x86_vex_map(r) == 1 && !w && native_pick(2)) {
+		if (o->size != X86_CODE64)
+			last |= 0x40;
+		b[n++] = 0xc5;
+		b[n++] = (uint8_t)(last | (rxb & 0x80));
+	} else {
+		b[n++] = 0xc4;
+		b[n++] = (uint8_t)(rxb | x86_vex_map(r));
+		b[n++] = (uint8_t)(last | w << 7);
+	}
+	b[n++] = (uint8_t)(r->key >> 2);
+	return n;
+}
+
+static inline void oracle_vex_modrm(uint8_t *modrm, const struct x86_vex_row *r)
+{
+	if (r->ext != X86_VEX_NO_EXT)
+		*modrm = (uint8_t)((*modrm & 0xc7) | r->ext << 3);
+	if (!(r->rm & X86_VEX_MEMORY))
+		*modrm |= 0xc0;
+	else if (!(r->rm & X86_VEX_REG) && *modrm >= 0xc0)
+		*modrm &= 0x7f;
+	if (r->kind == X86_VEX_GATHER)
+		*modrm = (uint8_t)((*modrm & 0xf8) | 4);
+}
+
 /* ModRM at @at and what follows it; more bytes than any instruction needs. */
 static inline void oracle_operands(uint8_t *b, unsigned int at)
 {
@@ -275,18 +343,40 @@ static inline void oracle_find_disp(struct oracle_insn *o, unsigned int modrm_at
 	o->disp_bytes = 4;
 }
 
+/* Prefix, opcode and operands of a random row of vex.def; returns where ModRM is. */
+static inline unsigned int oracle_vex(const struct oracle_insn *o, uint8_t *b)
+{
+	const struct x86_vex_row *r = &x86_vex_rows[native_pick((unsigned int)x86_vex_row_count)];
+	unsigned int n = 0, at;
+
+	if (native_pick(24) == 0)
+		b[n++] = native_pick(2) ? 0x64 : 0x2e;
+	if (native_pick(12) == 0)
+		b[n++] = 0x67;
+	at = oracle_vex_opcode(o, b, n, r);
+	oracle_operands(b, at);
+	oracle_vex_modrm(&b[at], r);
+	return at;
+}
+
 /* A random instruction for code of o->size that may run. */
 static inline void oracle_generate(struct oracle_insn *o)
 {
-	static const uint8_t maps[16] = { 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 2, 2, 3, 3 };
+	static const uint8_t maps[20] = { 0, 0, 0,	    0,		0,	    0,	       1,
+					  1, 1, 1,	    1,		1,	    2,	       2,
+					  3, 3, ORACLE_VEX, ORACLE_VEX, ORACLE_VEX, ORACLE_VEX };
 	uint8_t bytes[48];
 	unsigned int at, map;
 	int len;
 
 	do {
-		map = maps[native_pick(16)];
-		at = oracle_opcode(bytes, oracle_prefixes(o, bytes, map), map);
-		oracle_operands(bytes, at);
+		map = maps[native_pick(native_has_v3() ? 20 : 16)];
+		if (map == ORACLE_VEX) {
+			at = oracle_vex(o, bytes);
+		} else {
+			at = oracle_opcode(bytes, oracle_prefixes(o, bytes, map), map);
+			oracle_operands(bytes, at);
+		}
 		len = x86_decode(bytes, 15, o->size, &o->i);
 	} while (len < 1 || !oracle_wanted(o, map, bytes[at - 1]));
 	memset(o->bytes, 0, sizeof(o->bytes));

@@ -56,11 +56,22 @@ void oracle_enter(struct native_state *s, uint64_t far_code);
 void oracle_signal(int sig, siginfo_t *info, void *context);
 extern char oracle_back[], oracle_fault_back[], oracle_signal_entry[];
 extern uint64_t oracle_host_rsp, oracle_rsp, oracle_code, oracle_end;
+extern uint8_t oracle_avx;
 uint64_t oracle_host_rsp, oracle_rsp, oracle_end;
+uint8_t oracle_avx;   /* upper halves count */
 uint64_t oracle_code; /* far pointer: offset, selector << 32 */
 
 _Static_assert(offsetof(struct native_state, rflags) == 640, "as the trampoline has it");
 _Static_assert(offsetof(struct native_state, mxcsr_host) == 648, "as the trampoline has it");
+_Static_assert(offsetof(struct native_state, ymmh) == 656, "as the trampoline has it");
+
+/* clang-format off */
+#define ORACLE_YMM_ALL(X) \
+	X("0") X("1") X("2") X("3") X("4") X("5") X("6") X("7") X("8") X("9") X("10") X("11") X("12") \
+	X("13") X("14") X("15")
+#define ORACLE_YMM_LOAD1(n) "	vinsertf128 $1, 656 + 16 * " n "(%rdi), %ymm" n ", %ymm" n "\n"
+#define ORACLE_YMM_STORE1(n) "	vextractf128 $1, %ymm" n ", 656 + 16 * " n "(%rdi)\n"
+/* clang-format on */
 
 /*
  * The stack pointer walks over the state to load and to store it. Flags come last and go first;
@@ -75,41 +86,50 @@ __asm__(".pushsection .text\n"
 	"	mov 544(%rdi), %rax\n"
 	"	mov %rax, oracle_rsp(%rip)\n"
 	"	fxrstor64 (%rdi)\n"
-	"	lea 512(%rdi), %rsp\n"
-	"	pop %rax\n	pop %rcx\n	pop %rdx\n	pop %rbx\n"
-	"	lea 8(%rsp), %rsp\n"
-	"	pop %rbp\n	pop %rsi\n	pop %rdi\n	pop %r8\n	pop %r9\n"
-	"	pop %r10\n	pop %r11\n	pop %r12\n	pop %r13\n	pop %r14\n"
-	"	pop %r15\n	popfq\n"
-	"	mov oracle_rsp(%rip), %rsp\n"
-	"	ljmp *oracle_code(%rip)\n"
-	"oracle_back:\n"
-	"	mov %rsp, oracle_rsp(%rip)\n"
-	"	mov oracle_end(%rip), %rsp\n"
-	"	pushfq\n"
-	"	push %r15\n	push %r14\n	push %r13\n	push %r12\n	push %r11\n"
-	"	push %r10\n	push %r9\n	push %r8\n	push %rdi\n	push %rsi\n"
-	"	push %rbp\n	push oracle_rsp(%rip)\n"
-	"	push %rbx\n	push %rdx\n	push %rcx\n	push %rax\n"
-	"	push $0x202\n	popfq\n"
-	"	fxsave64 -512(%rsp)\n"
-	"	lea -512(%rsp), %rdi\n"
-	"	jmp 1f\n"
-	"oracle_fault_back:\n"
-	"	mov oracle_end(%rip), %rdi\n"
-	"	sub $648, %rdi\n"
-	"1:	fninit\n"
-	"	ldmxcsr 648(%rdi)\n"
-	"	mov oracle_host_rsp(%rip), %rsp\n"
-	"	pop %r15\n	pop %r14\n	pop %r13\n	pop %r12\n	pop %rbp\n"
-	"	pop %rbx\n"
-	"	ret\n"
-	"oracle_signal_entry:\n" /* misaligned data is all right in a handler */
-	"	pushfq\n	andl $~0x40000, (%rsp)\n	popfq\n"
-	"	jmp oracle_signal\n"
-	".globl oracle_enter\n	.globl oracle_back\n	.globl oracle_fault_back\n"
-	".globl oracle_signal_entry\n"
-	".popsection\n");
+	"	cmpb $0, oracle_avx(%rip)\n"
+	"	je 1f\n" ORACLE_YMM_ALL(
+		ORACLE_YMM_LOAD1) "1:\n"
+				  "	lea 512(%rdi), %rsp\n"
+				  "	pop %rax\n	pop %rcx\n	pop %rdx\n	pop %rbx\n"
+				  "	lea 8(%rsp), %rsp\n"
+				  "	pop %rbp\n	pop %rsi\n	pop %rdi\n	pop %r8\n	pop %r9\n"
+				  "	pop %r10\n	pop %r11\n	pop %r12\n	pop %r13\n	pop %r14\n"
+				  "	pop %r15\n	popfq\n"
+				  "	mov oracle_rsp(%rip), %rsp\n"
+				  "	ljmp *oracle_code(%rip)\n"
+				  "oracle_back:\n"
+				  "	mov %rsp, oracle_rsp(%rip)\n"
+				  "	mov oracle_end(%rip), %rsp\n"
+				  "	pushfq\n"
+				  "	push %r15\n	push %r14\n	push %r13\n	push %r12\n	push %r11\n"
+				  "	push %r10\n	push %r9\n	push %r8\n	push %rdi\n	push %rsi\n"
+				  "	push %rbp\n	push oracle_rsp(%rip)\n"
+				  "	push %rbx\n	push %rdx\n	push %rcx\n	push %rax\n"
+				  "	push $0x202\n	popfq\n"
+				  "	fxsave64 -512(%rsp)\n"
+				  "	lea -512(%rsp), %rdi\n"
+				  "	cmpb $0, oracle_avx(%rip)\n"
+				  "	je 1f\n" ORACLE_YMM_ALL(
+					  ORACLE_YMM_STORE1) "	vzeroupper\n"
+							     "	jmp 1f\n"
+							     "oracle_fault_back:\n"
+							     "	mov oracle_end(%rip), %rdi\n"
+							     "	sub $648, %rdi\n"
+							     "1:	fninit\n"
+							     "	ldmxcsr 648(%rdi)\n"
+							     "	mov oracle_host_rsp(%rip), %rsp\n"
+							     "	pop %r15\n	pop %r14\n	pop %r13\n	pop %r12\n	pop %rbp\n"
+							     "	pop %rbx\n"
+							     "	ret\n"
+							     "oracle_signal_entry:\n" /* misaligned
+											 data is all
+											 right in a
+											 handler */
+							     "	pushfq\n	andl $~0x40000, (%rsp)\n	popfq\n"
+							     "	jmp oracle_signal\n"
+							     ".globl oracle_enter\n	.globl oracle_back\n	.globl oracle_fault_back\n"
+							     ".globl oracle_signal_entry\n"
+							     ".popsection\n");
 
 static struct {
 	uint8_t *code;		   /* the code page, writable */
@@ -118,6 +138,19 @@ static struct {
 	uint64_t fs_base;
 	uint8_t stack[65536];
 } oracle_host;
+
+/* Upper halves that are all zero may be left out. */
+static inline void oracle_save_ymm(const uint8_t *area, struct oracle_result *r)
+{
+	uint64_t components;
+
+	if (!oracle_avx)
+		return;
+	memcpy(&components, area + 512, 8);
+	memset(r->regs.ymmh, 0, sizeof(r->regs.ymmh));
+	if (components & X86_XCR0_AVX)
+		memcpy(r->regs.ymmh, area + 576, sizeof(r->regs.ymmh));
+}
 
 static inline void oracle_save_frame(const ucontext_t *uc, struct oracle_result *r)
 {
@@ -129,8 +162,9 @@ static inline void oracle_save_frame(const ucontext_t *uc, struct oracle_result 
 	for (unsigned int n = 0; n < 16; n++)
 		r->regs.gpr[n] = (uint64_t)g[reg[n]];
 	r->regs.rflags = (uint64_t)g[REG_EFL];
-	/* The frame has FXSAVE's image first. */
+	/* The frame has FXSAVE's image first, then XSAVE's header and what it tells of. */
 	memcpy(&r->regs, uc->uc_mcontext.fpregs, 416);
+	oracle_save_ymm((const uint8_t *)uc->uc_mcontext.fpregs, r);
 	r->rip = (uint64_t)g[REG_RIP];
 	r->vector = (int)g[REG_TRAPNO];
 	r->error = (uint32_t)g[REG_ERR];
@@ -190,6 +224,8 @@ static inline void oracle_host_create(void)
 	uint64_t back = (uintptr_t)oracle_back;
 	uint64_t far_back = ORACLE_LANDING | ORACLE_CS64 << 32;
 	int fd = memfd_create("oracle", MFD_CLOEXEC);
+
+	oracle_avx = native_has_v3();
 
 	assert_true(fd >= 0 && ftruncate(fd, 4096) == 0);
 	oracle_map(ORACLE_LOW, ORACLE_HIGH - ORACLE_LOW, PROT_NONE,

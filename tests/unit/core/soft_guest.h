@@ -222,11 +222,17 @@ static inline void guest_start_long(struct guest *g, unsigned int vcpu, uint64_t
 	assert_int_equal(hvm_vcpu_set_state(v, &s), 0);
 }
 
-static inline void guest_create_long(struct guest *g, unsigned int vcpus)
+static inline void guest_create_long_model(struct guest *g, unsigned int vcpus,
+					   enum hvm_cpu_model model)
 {
-	guest_create(g, vcpus);
+	guest_create_model(g, vcpus, model);
 	guest_page_tables(g);
 	guest_gdt(g);
+}
+
+static inline void guest_create_long(struct guest *g, unsigned int vcpus)
+{
+	guest_create_long_model(g, vcpus, HVM_CPU_V2);
 }
 
 #endif

@@ -101,6 +101,8 @@ static inline void m_cpuid(void *arg, uint32_t leaf, uint32_t subleaf, uint32_t 
 	} else if (leaf == 7) {
 		out[1] = m->features7_ebx;
 		out[2] = 1u << 2;
+	} else if (leaf == 0xd) {
+		out[0] = 3;
 	}
 }
 

@@ -156,7 +156,7 @@ static void a_domain_of_another_version_or_size_is_refused(void **state)
 	a.vcpus = HVM_MAX_VCPUS + 1;
 	assert_int_equal(CALL(0, HVM_IOCTL_CREATE, a), -HVM_EINVAL);
 	a = good;
-	a.cpu_model = HVM_CPU_V2 + 1;
+	a.cpu_model = HVM_CPU_V3 + 1;
 	assert_int_equal(CALL(0, HVM_IOCTL_CREATE, a), -HVM_EINVAL);
 }
 
@@ -237,6 +237,34 @@ static void memory_is_given_back_when_no_vcpu_runs(void **state)
 	process.domain[0].busy[1] = false;
 	assert_int_equal(map(0x100000, 4096, 0, HVM_MEM_MMIO), 0);
 	assert_int_equal(regions(), 0);
+}
+
+/* -- CPUID ------------------------------------------------------------------------------------- */
+
+/* Of a vcpu of the second domain: leaf 0DH, EBX follows XCR0. */
+static uint32_t xsave_bytes(uint8_t flags)
+{
+	struct hvm_ioctl_io io = { .type = HVM_IOCTL_IO_CPUID, .address = 0xd, .flags = flags };
+
+	assert_int_equal(CALL(VCPU + 100, HVM_IOCTL_IO, io), 0);
+	memcpy(&io, process.data, sizeof(io));
+	return io.out[1];
+}
+
+static void cpuid_for_an_emulated_instruction_knows_xcr0(void **state)
+{
+	struct hvm_ioctl_create a = { .version = HVM_IOCTL_VERSION,
+				      .cpu_model = HVM_CPU_V3,
+				      .vcpus = 1 };
+	const struct hvm_ioctl_vcpu vcpu = { 0 };
+
+	(void)state;
+	if (hvm_cpu_model_lacks(HVM_CPU_V3))
+		skip();
+	assert_int_equal(CALL(0, HVM_IOCTL_CREATE, a), DOMAIN + 1);
+	assert_int_equal(CALL(DOMAIN + 1, HVM_IOCTL_VCPU, vcpu), VCPU + 100);
+	assert_int_equal(xsave_bytes(HVM_IOCTL_IO_OSXSAVE), 576);
+	assert_int_equal(xsave_bytes(HVM_IOCTL_IO_OSXSAVE | HVM_IOCTL_IO_AVX), 832);
 }
 
 /* -- doorbells --------------------------------------------------------------------------------- */
@@ -334,6 +362,7 @@ int main(void)
 		TEST(what_a_structure_points_at_is_checked_too),
 		TEST(a_vcpu_that_runs_is_left_alone),
 		TEST(memory_is_given_back_when_no_vcpu_runs),
+		TEST(cpuid_for_an_emulated_instruction_knows_xcr0),
 		TEST(a_doorbell_rings_until_it_is_removed),
 		TEST(doorbells_are_bounded_and_a_refused_one_gives_its_eventfd_back),
 		TEST(a_vcpus_file_outlives_the_domains),

@@ -5,8 +5,9 @@
  * Levels"; Intel SDM Vol 2A "CPUID".
  */
 #include "fake_domain.h"
+#include "x86/ctlreg.h"
 
-static struct domain *v1, *v2;
+static struct domain *v1, *v2, *v3;
 
 static struct domain *make(enum hvm_cpu_model model, unsigned int vcpus)
 {
@@ -22,6 +23,7 @@ static int setup(void **state)
 	(void)state;
 	v1 = make(HVM_CPU_V1, 1);
 	v2 = make(HVM_CPU_V2, 4);
+	v3 = make(HVM_CPU_V3, 1);
 	return 0;
 }
 
@@ -30,6 +32,7 @@ static int teardown(void **state)
 	(void)state;
 	domain_destroy(v1);
 	domain_destroy(v2);
+	domain_destroy(v3);
 	return 0;
 }
 
@@ -93,26 +96,66 @@ static void model_v2_shows_this(void **state)
 	expect(v, 0x80000001, 0, (struct regs){ 0, 0, 1, 0x2c100800 });
 }
 
+static void model_v3_shows_this(void **state)
+{
+	struct hvm_cpuid_state s = os;
+	struct vcpu *v = v3->vcpu[0];
+
+	(void)state;
+	expect(v, 0x1, 0, (struct regs){ 0x000106a5, 0x00010800, 0xb5fa3201, 0x078bfbfd });
+	expect(v, 0x7, 0, (struct regs){ 0, 0x001007a9, 0x4, 1u << 26 | 1u << 29 });
+	expect(v, 0xd, 0, (struct regs){ 7, 576, 832, 0 });
+	expect(v, 0xd, 1, (struct regs){ 1, 0, 0, 0 });
+	expect(v, 0xd, 2, (struct regs){ 256, 576, 0, 0 });
+	expect(v, 0xd, 3, (struct regs){ 0, 0, 0, 0 });
+	expect(v, 0x80000001, 0, (struct regs){ 0, 0, 0x21, 0x2c100800 });
+	/* What XCR0 enables needs so many bytes. */
+	for (s.xcr0 = 1; s.xcr0 < 8; s.xcr0++)
+		assert_int_equal(cpuid(v, &s, 0xd, 0).ebx, s.xcr0 & 4 ? 832 : 576);
+}
+
+static void xcr0_takes_what_the_model_offers(void **state)
+{
+	(void)state;
+	assert_int_equal(hvm_xcr0_allowed(v1->vcpu[0]), 0);
+	assert_int_equal(hvm_xcr0_allowed(v2->vcpu[0]), 3);
+	assert_int_equal(hvm_xcr0_allowed(v3->vcpu[0]), 7);
+	for (uint64_t allowed = 0; allowed < 8; allowed++) {
+		assert_true(x86_xcr0_write_ok(1, allowed));
+		assert_int_equal(x86_xcr0_write_ok(3, allowed), !!(allowed & 2));
+		assert_int_equal(x86_xcr0_write_ok(7, allowed), (allowed & 6) == 6);
+		assert_false(x86_xcr0_write_ok(0, allowed));
+		assert_false(x86_xcr0_write_ok(2, allowed)); /* x87 is always there */
+		assert_false(x86_xcr0_write_ok(6, allowed));
+		assert_false(x86_xcr0_write_ok(5, allowed)); /* AVX only with SSE */
+		assert_false(x86_xcr0_write_ok(9, allowed));
+		assert_false(x86_xcr0_write_ok(HVM_BIT(63) | 7, allowed));
+	}
+}
+
 static void the_models_are_the_psabis_levels(void **state)
 {
 	/* CMOV CX8 FPU FXSR MMX SSE SSE2; SCE. Then CX16 POPCNT SSE3 SSE4.1 SSE4.2 SSSE3; LAHF. */
 	const uint32_t level1 = 1u << 15 | 1u << 8 | 1u << 0 | 1u << 24 | 1u << 23 | 1u << 25 |
 				1u << 26;
 	const uint32_t level2 = 1u << 13 | 1u << 23 | 1u << 0 | 1u << 19 | 1u << 20 | 1u << 9;
-	const uint32_t avx = 1u << 28 | 1u << 12 | 1u << 29; /* AVX FMA F16C */
+	/* Then AVX FMA F16C MOVBE; AVX2 BMI1 BMI2; LZCNT. */
+	const uint32_t level3 = 1u << 28 | 1u << 12 | 1u << 29 | 1u << 22;
+	const uint32_t level3_7 = 1u << 5 | 1u << 3 | 1u << 8;
 
 	(void)state;
-	for (unsigned int i = 0; i < 2; i++) {
-		struct vcpu *v = i ? v2->vcpu[0] : v1->vcpu[0];
+	for (unsigned int i = 0; i < 3; i++) {
+		struct vcpu *v = (i == 2 ? v3 : i ? v2 : v1)->vcpu[0];
 		struct regs one = cpuid(v, &os, 1, 0), ext = cpuid(v, &os, 0x80000001, 0);
 
 		assert_int_equal(one.edx & level1, level1);
 		assert_true(ext.edx & 1u << 11);
 		assert_int_equal(one.ecx & level2, i ? level2 : 0);
-		assert_int_equal(ext.ecx & 1, i);
-		assert_int_equal(one.ecx & avx, 0);
-		/* AVX2, BMI1, BMI2; virtualization is not nested. */
-		assert_int_equal(cpuid(v, &os, 7, 0).ebx & (1u << 5 | 1u << 3 | 1u << 8), 0);
+		assert_int_equal(ext.ecx & 1, i >= 1);
+		assert_int_equal(one.ecx & level3, i == 2 ? level3 : 0);
+		assert_int_equal(cpuid(v, &os, 7, 0).ebx & level3_7, i == 2 ? level3_7 : 0);
+		assert_int_equal(ext.ecx >> 5 & 1, i == 2);
+		/* Virtualization is not nested. */
 		assert_int_equal(one.ecx & 1u << 5, 0);
 		assert_int_equal(ext.ecx & 1u << 2, 0);
 	}
@@ -189,6 +232,9 @@ static void the_brand_is_the_models_name(void **state)
 	for (unsigned int i = 0; i < 3; i++)
 		text.part[i] = cpuid(v1->vcpu[0], &os, 0x80000002 + i, 0);
 	assert_string_equal((const char *)text.part, "hvm virtual CPU v1");
+	for (unsigned int i = 0; i < 3; i++)
+		text.part[i] = cpuid(v3->vcpu[0], &os, 0x80000002 + i, 0);
+	assert_string_equal((const char *)text.part, "hvm virtual CPU v3");
 }
 
 static void leaves_that_do_not_exist_are_zero(void **state)
@@ -231,6 +277,8 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 		TEST(model_v1_shows_this_and_nothing_above),
 		TEST(model_v2_shows_this),
+		TEST(model_v3_shows_this),
+		TEST(xcr0_takes_what_the_model_offers),
 		TEST(the_models_are_the_psabis_levels),
 		TEST(v1_offers_none_of_the_later_control_bits),
 		TEST(bits_follow_the_state),

@@ -160,7 +160,15 @@ static void sse_and_x87_operands_follow_the_conventions_of_insn_h(void **state)
 		{ C64, "f2 48 0f 38 f1 c1", "CRC32", X86_FORM_RR, 3, 0, 1, 0 },
 		{ C64, "66 f2 0f 38 f1 c1", "CRC32", X86_FORM_RR, 1, 0, 1, 0 },
 		{ C64, "66 f3 0f b8 c1", "POPCNT", X86_FORM_RR, 1, 0, 1, 0 },
-		{ C64, "f3 0f bc c1", "BSF", X86_FORM_RR, 2, 0, 1, 0 },
+		{ C64, "f3 0f bc c1", "TZCNT", X86_FORM_RR, 2, 0, 1, 0 },
+		{ C64, "f3 48 0f bd 01", "LZCNT", X86_FORM_RM, 3, 0, 0, 0 },
+		{ C64, "66 f3 0f bd c1", "LZCNT", X86_FORM_RR, 1, 0, 1, 0 },
+		{ C64, "f2 0f bc c1", "BSF", X86_FORM_RR, 2, 0, 1, 0 },
+		{ C64, "66 0f bd c1", "BSR", X86_FORM_RR, 1, 0, 1, 0 },
+		{ C64, "48 0f 38 f0 08", "MOVBE", X86_FORM_RM, 3, 1, 0, 0 },
+		{ C64, "0f 38 f1 08", "MOVBE", X86_FORM_MR, 2, 0, 1, 0 },
+		{ C64, "66 0f 38 f0 08", "MOVBE", X86_FORM_RM, 1, 1, 0, 0 },
+		{ C16, "0f 38 f1 08", "MOVBE", X86_FORM_MR, 1, 0, 1, 0 },
 		{ C64, "66 0f 38 82 01", "INVPCID", X86_FORM_RM, 3, 0, 0, 0 },
 		{ C64, "d8 c3", "FADD", X86_FORM_RR, 4, 0, 3, 0 },
 		{ C64, "dc e3", "FSUBR", X86_FORM_RR, 4, 3, 0, 0 },
@@ -301,18 +309,17 @@ static void illegal_forms_are_invalid_with_their_length(void **state)
 		{ C64, "f3 0f 60 c0" },			/* no such mandatory prefix */
 		{ C64, "0f ba c0 01" }, { C64, "0f c7 c8" },
 		{ C64, "0f c7 f0" },			/* RDRAND: above the level */
-		{ C64, "0f 38 f0 00" },			/* MOVBE */
+		{ C64, "0f 38 f0 c0" }, { C64, "0f 38 f1 c1" },	/* MOVBE of a register */
+		{ C64, "f0 0f 38 f1 00" }, { C64, "f3 0f 38 f0 00" },
 		{ C64, "66 0f 3a 44 c1 00" },		/* PCLMULQDQ */
 		{ C64, "66 0f ae 38" },			/* CLFLUSHOPT */
 		{ C64, "66 0f 01 c1" },
 		{ C32, "0f 01 f8" },			/* SWAPGS */
 		{ C32, "f3 0f ae c0" },			/* RDFSBASE */
 		{ C64, "d9 d1" }, { C64, "db e5" },
-		/* VEX, EVEX, XOP keep step. */
-		{ C64, "c5 f8 77" }, { C64, "c5 f9 6f 00" }, { C64, "c4 e2 7d 18 05 01 02 03 04" },
-		{ C64, "c5 f9 70 c0 1b" }, { C64, "c4 e3 7d 0f 44 24 08 07" },
+		/* EVEX and XOP keep step; VEX: test_decode_vex.c. */
 		{ C64, "62 f1 7c 48 28 40 01" }, { C64, "62 f3 7d 48 25 c0 ff" },
-		{ C32, "c5 f8 57 c0" }, { C32, "62 f1 7c 48 57 c0" }, { C16, "c4 e2 79 00 c0" },
+		{ C32, "62 f1 7c 48 57 c0" },
 		{ C64, "8f e9 78 e1 c0" }, { C64, "8f ea 78 10 c0 01 02 03 04" },
 		{ C64, "8f e8 78 c0 c0 05" },
 	};
@@ -365,7 +372,8 @@ static void rep_is_told_only_where_it_is_no_part_of_the_opcode(void **state)
 	assert_int_equal(decode(C64, "f3 f2 a6").rep, X86_REP_F2);
 	assert_int_equal(decode(C64, "f3 0f 10 c0").rep, X86_REP_NONE);
 	assert_int_equal(decode(C64, "f3 0f b8 c0").rep, X86_REP_NONE);
-	assert_int_equal(decode(C64, "f3 0f bc c0").rep, X86_REP_F3);
+	assert_int_equal(decode(C64, "f3 0f bc c0").rep, X86_REP_NONE);
+	assert_int_equal(decode(C64, "f3 0f ba e0 01").rep, X86_REP_F3);
 	assert_int_equal(decode(C64, "f3 c3").rep, X86_REP_F3);
 }
 

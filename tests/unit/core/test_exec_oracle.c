@@ -36,7 +36,7 @@ static struct {
 	struct oracle_result host, exec;
 	uint64_t ea;
 	unsigned long cases, all_cases, faults, branches, differences;
-	uint32_t seen[X86_OP_COUNT];
+	uint32_t seen[X86_OP_COUNT], seen_vex[512];
 	uint32_t vectors[32];
 } t;
 
@@ -239,6 +239,39 @@ static void aim_stack(const struct x86_insn *i)
 	}
 }
 
+static void aim_text(uint8_t *reg)
+{
+	for (unsigned int k = 0; k < 16; k++)
+		reg[k] = (uint8_t)native_pick(5);
+}
+
+/* Small indexes, so that the elements stay close to the operand. */
+static void aim_gather(const struct x86_insn *i)
+{
+	for (unsigned int k = 0; k < 32; k += i->opcode & 1 ? 8 : 4) {
+		int64_t index = (int64_t)native_pick(64) - 32;
+		uint8_t *half = k < 16 ? t.start.xmm[i->cc] : t.start.ymmh[i->cc];
+
+		memcpy(half + k % 16, &index, i->opcode & 1 ? 8 : 4);
+	}
+}
+
+static void aim_vex_values(const struct x86_insn *i)
+{
+	uint32_t mxcsr = (uint32_t)native_random() & (native_pick(8) ? 0xffffu : 0xfffdffffu);
+
+	switch (x86_vex_row(i)->kind) {
+	case X86_VEX_GATHER: aim_gather(i); break;
+	case X86_VEX_MXCSR: poke(t.ea, &mxcsr, 4); break;
+	case X86_VEX_STRING:
+		aim_text(t.start.xmm[i->dst]);
+		aim_text(t.start.xmm[i->src]);
+		t.start.gpr[X86_RAX] = native_pick(4) ? native_pick(20) : native_random();
+		t.start.gpr[X86_RDX] = native_pick(4) ? native_pick(20) : native_random();
+		break;
+	}
+}
+
 /* Values in registers and memory at which the instruction has something to do. */
 static void aim_values(const struct x86_insn *i)
 {
@@ -271,6 +304,7 @@ static void aim_values(const struct x86_insn *i)
 		mxcsr = (uint32_t)native_random() & (native_pick(8) ? 0xffffu : 0xfffdffffu);
 		poke(t.ea + (i->op == X86_OP_FXRSTOR ? 24 : 0), &mxcsr, 4);
 		break;
+	case X86_OP_VEX: aim_vex_values(i); break;
 	case X86_OP_JMP_IND:
 	case X86_OP_CALL_IND:
 		if (i->form == X86_FORM_R)
@@ -282,9 +316,8 @@ static void aim_values(const struct x86_insn *i)
 	case X86_OP_PCMPESTRM:
 	case X86_OP_PCMPISTRI:
 	case X86_OP_PCMPISTRM:
-		for (unsigned int k = 0; k < 32; k++)
-			t.start.xmm[(k < 16 ? i->dst : i->src) & 15][k % 16] =
-				(uint8_t)native_pick(5);
+		aim_text(t.start.xmm[i->dst & 15]);
+		aim_text(t.start.xmm[i->src & 15]);
 		r[X86_RAX] = native_pick(4) ? native_pick(20) : native_random();
 		r[X86_RDX] = native_pick(4) ? native_pick(20) : native_random();
 		break;
@@ -315,6 +348,14 @@ static bool is_safe(const struct x86_insn *i)
 	       (t.ea < ORACLE_CODE - 65536 || t.ea > ORACLE_CODE + 65536);
 }
 
+/* Its steps show with unmasked exceptions; the executor has none. */
+static bool is_dot_product(const struct x86_insn *i)
+{
+	if (i->op == X86_OP_VEX)
+		return strncmp(x86_vex_row(i)->name, "VDPP", 4) == 0;
+	return i->op == X86_OP_DPPS || i->op == X86_OP_DPPD;
+}
+
 static void random_control(const struct x86_insn *i)
 {
 	unsigned int how = native_pick(3);
@@ -322,9 +363,7 @@ static void random_control(const struct x86_insn *i)
 	if (!how)
 		return;
 	native_random_x87_control(&t.start, how == 2);
-	/* The steps of a dot product show with unmasked exceptions; the executor has none. */
-	native_random_sse_control(&t.start,
-				  how == 2 && i->op != X86_OP_DPPS && i->op != X86_OP_DPPD);
+	native_random_sse_control(&t.start, how == 2 && !is_dot_product(i));
 }
 
 /* A state for the instruction; false: it would touch what is not ours, take another. */
@@ -335,6 +374,7 @@ static bool random_case(void)
 	uint64_t target;
 
 	native_random_regs(&t.start);
+	native_random_ymm(&t.start);
 	if (t.insn.size == X86_CODE32)
 		for (unsigned int r = 0; r < 16; r++)
 			t.start.gpr[r] = r < 8 ? (uint32_t)t.start.gpr[r] : 0;
@@ -450,6 +490,12 @@ static void forgive_operand(const struct x86_insn *i)
 		forgive(t.ea + 12, 16);
 }
 
+static void take_ymm(unsigned int n)
+{
+	memcpy(t.exec.regs.xmm[n], t.host.regs.xmm[n], 16);
+	memcpy(t.exec.regs.ymmh[n], t.host.regs.ymmh[n], 16);
+}
+
 /* After an exception: what the manuals leave to the processor is taken from the host. */
 static void forgive_fault(const struct x86_insn *i)
 {
@@ -466,6 +512,11 @@ static void forgive_fault(const struct x86_insn *i)
 			e->regs.ftw = h->regs.ftw;
 			memcpy(e->regs.st, h->regs.st, sizeof(h->regs.st));
 		}
+	}
+	/* Elements behind the one that faults may have been gathered. */
+	if (oracle_vex_kind(i) == X86_VEX_GATHER) {
+		take_ymm(i->dst);
+		take_ymm(i->vreg);
 	}
 	/* Of a large operand CR2 may be any byte, and of two bad pages it may be either. */
 	if (oracle_msize(i) > 10 && oracle_msize(i) != 16 && h->cr2 - t.ea < oracle_msize(i) &&
@@ -553,7 +604,7 @@ static void report(const char *differs)
 	const struct x86_insn *i = &t.insn.i;
 
 	fprintf(stderr, "HVM_ORACLE_SEED=%#llx %s", (unsigned long long)t.insn_seed,
-		x86_op_name(i->op));
+		x86_insn_name(i));
 	for (unsigned int n = 0; n < t.insn.len; n++)
 		fprintf(stderr, " %02x", t.insn.bytes[n]);
 	fprintf(stderr, ": %s differs (vector %d on the host, %d here)\n", differs, t.host.vector,
@@ -580,6 +631,8 @@ static void run_case(void)
 	run_exec();
 	t.cases++;
 	t.seen[t.insn.i.op]++;
+	if (t.insn.i.op == X86_OP_VEX)
+		t.seen_vex[t.insn.i.row]++;
 	if (t.host.vector != ORACLE_NO_FAULT) {
 		t.faults++;
 		t.vectors[t.host.vector & 31]++;
@@ -693,11 +746,16 @@ static void every_operation_of_user_code_was_tried(void **state)
 	if (t.all_cases < CASES_DEFAULT)
 		skip();
 	for (unsigned int op = 1; op < X86_OP_COUNT; op++) {
-		if (oracle_kind_of[op] & K_SKIP)
+		if ((oracle_kind_of[op] & K_SKIP) ||
+		    (!native_has_v3() && (op == X86_OP_VEX || op == X86_OP_MOVBE ||
+					  op == X86_OP_TZCNT || op == X86_OP_LZCNT)))
 			continue;
 		if (t.seen[op] < MIN_OF_AN_OP)
 			fail_msg("%s: %u cases", x86_op_name(op), t.seen[op]);
 	}
+	for (size_t row = 0; native_has_v3() && row < x86_vex_row_count; row++)
+		if (t.seen_vex[row] < MIN_OF_AN_OP && x86_vex_rows[row].kind != X86_VEX_MASKDQU)
+			fail_msg("%s: %u cases", x86_vex_rows[row].name, t.seen_vex[row]);
 }
 
 /* -- setup -------------------------------------------------------------------------------- */
@@ -728,6 +786,7 @@ static void be_like_host(struct x86_cpu *c)
 		c->seg[s].sel = sel[s];
 	c->seg[HVM_SEG_FS].base = oracle_host.fs_base;
 	c->cr4 |= X86_CR4_OSXSAVE;
+	c->xcr0 = native_has_v3() ? 7 : 3;
 	c->seg[HVM_SEG_TR].limit = 0x60; /* no I/O permission bitmap: no port may be used */
 }
 
@@ -738,7 +797,7 @@ static int setup(void **state)
 	oracle_host_create();
 	/* The translator when asked for. */
 	setenv("HVM_TRANSLATOR", getenv("HVM_ORACLE_TRANSLATOR") ? "1" : "0", 1);
-	guest_create_long(&t.guest, 1);
+	guest_create_long_model(&t.guest, 1, native_has_v3() ? HVM_CPU_V3 : HVM_CPU_V2);
 	map_arena();
 	for (unsigned int n = 0; n < ORACLE_PAGES; n++)
 		if (ORACLE_READABLE(n))

@@ -47,6 +47,20 @@ static void engines_are_listed_with_a_reason_each(void **state)
 	assert_null(e[1].name);
 }
 
+static void models_above_one_that_the_host_is_not_are_none_either(void **state)
+{
+	bool lacks = false;
+
+	(void)state;
+	assert_null(hvm_cpu_model_lacks(HVM_CPU_V1));
+	for (unsigned int model = HVM_CPU_V1; model <= HVM_CPU_V3; model++) {
+		const char *what = hvm_cpu_model_lacks((enum hvm_cpu_model)model);
+
+		assert_true(what ? what[0] != 0 : !lacks);
+		lacks = what;
+	}
+}
+
 static void bad_configurations_are_refused(void **state)
 {
 	static const struct {
@@ -56,7 +70,7 @@ static void bad_configurations_are_refused(void **state)
 		{ HVM_ENGINE_SOFT, HVM_CPU_V1, 0, -HVM_EINVAL },
 		{ HVM_ENGINE_SOFT, HVM_CPU_V1, HVM_MAX_VCPUS + 1, -HVM_EINVAL },
 		{ HVM_ENGINE_SOFT, HVM_CPU_V1, UINT32_MAX, -HVM_EINVAL },
-		{ HVM_ENGINE_SOFT, HVM_CPU_V2 + 1, 1, -HVM_EINVAL },
+		{ HVM_ENGINE_SOFT, HVM_CPU_V3 + 1, 1, -HVM_EINVAL },
 		{ HVM_ENGINE_SVM + 1, HVM_CPU_V1, 1, -HVM_EINVAL },
 	};
 
@@ -432,6 +446,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 #define TEST(f) cmocka_unit_test_teardown(f, teardown)
 		TEST(engines_are_listed_with_a_reason_each),
+		TEST(models_above_one_that_the_host_is_not_are_none_either),
 		TEST(bad_configurations_are_refused),
 		TEST(a_name_without_end_is_no_harm),
 		TEST(running_out_of_memory_at_any_point_leaves_nothing),

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Tests of core/save.c: fields, framing, and that a hostile stream changes nothing. */
+#include <stdio.h>
+
 #include "fake_domain.h"
 
 static void put32(uint8_t *p, uint32_t v)
@@ -286,6 +288,175 @@ static void refuse_fini(struct refuse *f)
 	hvm_os_test_real_clock();
 }
 
+/* -- AVX state ------------------------------------------------------------------------------- */
+
+static struct domain *model_domain(enum hvm_cpu_model model)
+{
+	const struct hvm_domain_config cfg = { .cpu_model = model,
+					       .vcpus = 2,
+					       .rtc_base_s = FAKE_RTC_S };
+	struct domain *d = NULL;
+
+	hvm_os_test_set_clock(FAKE_EPOCH_NS);
+	assert_int_equal(domain_create(&cfg, &fake_function_table, &d), 0);
+	for (unsigned int i = 0; i < 2; i++)
+		fake_vcpu(d->vcpu[i])->state.rflags = 2;
+	return d;
+}
+
+static struct hvm_vcpu_state *avx_state(struct domain *d)
+{
+	struct hvm_vcpu_state *s = &fake_vcpu(d->vcpu[1])->state;
+
+	s->xcr0 = 7;
+	s->xsave[HVM_XSAVE_BV_AT] = 7;
+	memset(s->xsave + HVM_XSAVE_LEGACY_BYTES, 0xa7, 256);
+	return s;
+}
+
+static void avx_state_is_saved_and_loaded(void **state)
+{
+	struct domain *d = model_domain(HVM_CPU_V3), *other = model_domain(HVM_CPU_V3);
+	const struct hvm_vcpu_state *from = avx_state(d), *to;
+	struct hvm_save_writer w;
+
+	(void)state;
+	save(d, &w);
+	assert_int_equal(hvm_core_load(other, w.buf, w.used), 0);
+	to = &fake_vcpu(other->vcpu[1])->state;
+	assert_int_equal(to->xcr0, 7);
+	assert_memory_equal(to->xsave, from->xsave, HVM_XSAVE_BYTES);
+	assert_int_equal(to->xsave[HVM_XSAVE_BYTES - 1], 0xa7);
+	domain_destroy(other);
+	domain_destroy(d);
+	hvm_os_free(w.buf);
+	hvm_os_test_real_clock();
+}
+
+static char logged[256];
+
+static void keep_log(enum hvm_log_level level, const char *line)
+{
+	if (level == HVM_LOG_ERROR)
+		snprintf(logged, sizeof(logged), "%s", line);
+}
+
+/* Either trace of AVX: XCR0 uses it, or the area holds it. The model in DOMAIN is made to fit. */
+static void avx_state_is_refused_below_its_model_with_a_reason(void **state)
+{
+	(void)state;
+	hvm_os_test_log_sink(keep_log);
+	for (unsigned int which = 0; which < 3; which++) {
+		struct domain *d = model_domain(HVM_CPU_V3), *other = model_domain(HVM_CPU_V2);
+		struct hvm_vcpu_state *s = avx_state(d);
+		struct hvm_save_writer w;
+
+		if (which == 1)
+			s->xcr0 = 3;
+		if (which == 2)
+			s->xsave[HVM_XSAVE_BV_AT] = 3;
+		save(d, &w);
+		logged[0] = 0;
+		assert_int_equal(hvm_core_load(other, w.buf, w.used), -HVM_EINVAL);
+		assert_non_null(strstr(logged, "CPU model hvm-v3"));
+		put32(w.buf + HVM_SAVE_HEADER_BYTES + HVM_SAVE_RECORD_BYTES + 4, HVM_CPU_V2);
+		fix_crc(w.buf, w.used);
+		assert_int_equal(hvm_core_load(other, w.buf, w.used), -HVM_EINVAL);
+		assert_non_null(strstr(logged, "AVX state, which CPU model hvm-v2 is without"));
+		domain_destroy(other);
+		domain_destroy(d);
+		hvm_os_free(w.buf);
+	}
+	hvm_os_test_log_sink(NULL);
+	hvm_os_test_real_clock();
+}
+
+/* Bytes of a CPU record before the XSAVE area, and of the area in version 2. */
+#define CPU_BEFORE_XSAVE (16u * 8 + 30 * 8 + 8 * 18 + 20 + 8 + 8)
+#define CPU_V2_XSAVE	 576u
+
+/* @w as a release before AVX would have written it: CPU records of version 2. */
+static size_t as_version_2(const struct hvm_save_writer *w, uint8_t *to)
+{
+	size_t at[32], used = HVM_SAVE_HEADER_BYTES;
+	unsigned int n = records(w->buf, w->used, at, 32);
+
+	memcpy(to, w->buf, used);
+	for (unsigned int i = 0; i < n; i++) {
+		const uint8_t *from = w->buf + at[i];
+		size_t bytes = HVM_SAVE_RECORD_BYTES + get32(from + 8), head = bytes;
+
+		if (from[0] == HVM_SAVE_CPU)
+			head = HVM_SAVE_RECORD_BYTES + CPU_BEFORE_XSAVE + CPU_V2_XSAVE;
+		memcpy(to + used, from, head);
+		if (from[0] == HVM_SAVE_CPU) {
+			memcpy(to + used + head, from + head + 256, bytes - head - 256);
+			to[used + 2] = 2;
+			bytes -= 256;
+			put32(to + used + 8, (uint32_t)bytes - HVM_SAVE_RECORD_BYTES);
+		}
+		used += bytes;
+	}
+	fix_crc(to, used);
+	return used;
+}
+
+static void a_stream_from_before_avx_is_loaded(void **state)
+{
+	struct domain *d = busy_domain(), *other = empty_domain();
+	struct hvm_save_writer w, again;
+	uint8_t *old;
+	size_t bytes;
+
+	(void)state;
+	save(d, &w);
+	old = malloc(w.used);
+	assert_non_null(old);
+	bytes = as_version_2(&w, old);
+	assert_int_equal(bytes, w.used - 2 * 256);
+	/* What was there must not stay. */
+	memset(fake_vcpu(other->vcpu[0])->state.xsave, 0xee, HVM_XSAVE_BYTES);
+	assert_int_equal(hvm_core_load(other, old, bytes), 0);
+	save(other, &again);
+	assert_int_equal(again.used, w.used);
+	assert_memory_equal(again.buf, w.buf, w.used);
+	/* Nor is one taken that is as short as the old one and says that it is new. */
+	for (size_t at = HVM_SAVE_HEADER_BYTES; at < bytes;
+	     at += HVM_SAVE_RECORD_BYTES + get32(old + at + 8)) {
+		if (old[at] == HVM_SAVE_CPU)
+			old[at + 2] = 3;
+	}
+	fix_crc(old, bytes);
+	assert_int_equal(hvm_core_load(other, old, bytes), -HVM_EINVAL);
+	free(old);
+	hvm_os_free(again.buf);
+	domain_destroy(other);
+	domain_destroy(d);
+	hvm_os_free(w.buf);
+	hvm_os_test_real_clock();
+}
+
+static void versions_out_of_reach_are_refused(void **state)
+{
+	struct refuse f;
+
+	(void)state;
+	refuse_init(&f);
+	for (unsigned int i = 0; i < f.records; i++) {
+		uint8_t *version = f.copy + f.at[i] + 2, was = *version;
+		unsigned int oldest = f.copy[f.at[i]] == HVM_SAVE_CPU ? 2 : was;
+
+		*version = (uint8_t)(oldest - 1);
+		fix_crc(f.copy, f.w.used);
+		assert_refused(f.to, &f.before, f.copy, f.w.used);
+		*version = (uint8_t)(was + 1);
+		fix_crc(f.copy, f.w.used);
+		assert_refused(f.to, &f.before, f.copy, f.w.used);
+		*version = was;
+	}
+	refuse_fini(&f);
+}
+
 static void truncated_streams_are_refused_at_every_length(void **state)
 {
 	struct refuse f;
@@ -570,6 +741,10 @@ int main(void)
 		cmocka_unit_test(guest_tsc_goes_on_from_its_value),
 		cmocka_unit_test(guest_tsc_keeps_its_rate),
 		cmocka_unit_test(stream_has_each_record_once),
+		cmocka_unit_test(avx_state_is_saved_and_loaded),
+		cmocka_unit_test(avx_state_is_refused_below_its_model_with_a_reason),
+		cmocka_unit_test(a_stream_from_before_avx_is_loaded),
+		cmocka_unit_test(versions_out_of_reach_are_refused),
 		cmocka_unit_test(truncated_streams_are_refused_at_every_length),
 		cmocka_unit_test(a_flipped_bit_is_found_by_the_sum),
 		cmocka_unit_test(wrong_records_are_refused),

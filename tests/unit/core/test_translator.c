@@ -82,6 +82,51 @@ static bool insn_wanted(const struct oracle_insn *o)
 	return o->i.op != X86_OP_INVALID || native_pick(16) == 0;
 }
 
+/* ModRM and what follows for register field @reg and a field of the structure at @base. */
+static uint8_t *random_field(uint8_t *p, unsigned int reg, unsigned int base, unsigned int index)
+{
+	if (index) {
+		*p++ = (uint8_t)(0x44 | (reg & 7) << 3);
+		*p++ = (uint8_t)(0x80 | (index & 7) << 3 | (base & 7));
+	} else {
+		*p++ = (uint8_t)(0x40 | (reg & 7) << 3 | (base & 7));
+	}
+	*p++ = (uint8_t)(native_pick(8) ? native_pick(16) * 8 : native_random());
+	return p;
+}
+
+/* The same with a VEX prefix. */
+static uint8_t *random_vex_field(uint8_t *p, unsigned int base, unsigned int index)
+{
+	static const struct {
+		uint8_t map, pp, opcode, digit, vvvv, imm; /* digit 8: a register */
+	} insns[] = {
+		{ 1, 3, 0x10, 8, 0, 0 }, { 1, 3, 0x11, 8, 0, 0 }, { 1, 3, 0x58, 8, 1, 0 },
+		{ 1, 2, 0x59, 8, 1, 0 }, { 1, 2, 0x7e, 8, 0, 0 }, { 1, 1, 0xd6, 8, 0, 0 },
+		{ 1, 1, 0x6e, 8, 0, 0 }, { 1, 1, 0x7e, 8, 0, 0 }, { 1, 3, 0x2a, 8, 1, 0 },
+		{ 1, 3, 0x2c, 8, 0, 0 }, { 1, 1, 0x2f, 8, 0, 0 }, { 2, 0, 0xf2, 8, 1, 0 },
+		{ 2, 0, 0xf3, 1, 1, 0 }, { 2, 0, 0xf3, 3, 1, 0 }, { 2, 0, 0xf5, 8, 1, 0 },
+		{ 2, 3, 0xf6, 8, 1, 0 }, { 2, 0, 0xf7, 8, 1, 0 }, { 2, 1, 0xf7, 8, 1, 0 },
+		{ 2, 2, 0xf5, 8, 1, 0 }, { 3, 3, 0xf0, 8, 0, 1 }, { 3, 1, 0x22, 8, 1, 1 },
+		{ 3, 1, 0x16, 8, 0, 1 }, { 2, 1, 0xb9, 8, 1, 0 }, { 2, 1, 0x18, 8, 0, 0 },
+	};
+	unsigned int k = native_pick(HVM_ARRAY_SIZE(insns)), reg = native_pick(16);
+	unsigned int vvvv = insns[k].vvvv ? native_pick(16) : 15;
+
+	if (insns[k].digit < 8)
+		reg = insns[k].digit;
+	*p++ = 0xc4;
+	*p++ = (uint8_t)((reg & 8 ? 0 : 0x80) | (index & 8 ? 0 : 0x40) | (base & 8 ? 0 : 0x20) |
+			 insns[k].map);
+	*p++ = (uint8_t)((insns[k].opcode == 0x18 ? 0 : native_pick(2) << 7) | vvvv << 3 |
+			 insns[k].pp);
+	*p++ = insns[k].opcode;
+	p = random_field(p, reg, base, index);
+	if (insns[k].imm)
+		*p++ = (uint8_t)native_random();
+	return p;
+}
+
 /* An operand at base + displacement, as fields of one structure are accessed. */
 static void random_field_insn(struct oracle_insn *o, unsigned int base, unsigned int index)
 {
@@ -105,6 +150,10 @@ static void random_field_insn(struct oracle_insn *o, unsigned int base, unsigned
 	unsigned int k = native_pick(HVM_ARRAY_SIZE(insns)), reg = native_pick(16);
 	uint8_t *p = o->bytes;
 
+	if (native_has_v3() && native_pick(5) == 0) {
+		p = random_vex_field(p, base, index);
+		goto out;
+	}
 	if (insns[k].digit < 8)
 		reg = insns[k].digit;
 	if (insns[k].prefix)
@@ -114,15 +163,10 @@ static void random_field_insn(struct oracle_insn *o, unsigned int base, unsigned
 	if (insns[k].escape)
 		*p++ = insns[k].escape;
 	*p++ = insns[k].opcode;
-	if (index) {
-		*p++ = (uint8_t)(0x44 | (reg & 7) << 3);
-		*p++ = (uint8_t)(0x80 | (index & 7) << 3 | (base & 7));
-	} else {
-		*p++ = (uint8_t)(0x40 | (reg & 7) << 3 | (base & 7));
-	}
-	*p++ = (uint8_t)(native_pick(8) ? native_pick(16) * 8 : native_random());
+	p = random_field(p, reg, base, index);
 	for (unsigned int n = 0; n < insns[k].imm; n++)
 		*p++ = (uint8_t)native_random();
+out:
 	o->len = (unsigned int)(p - o->bytes);
 	o->disp_at = 0;
 	assert_int_equal(x86_decode(o->bytes, o->len, o->size, &o->i), o->len);
@@ -211,6 +255,7 @@ static void random_block(void)
 static void random_start(void)
 {
 	native_random_regs(&t.start);
+	native_random_ymm(&t.start);
 	native_random_sse_control(&t.start, native_pick(8) == 0);
 	if (t.x87 && native_pick(3) == 0)
 		native_random_x87_control(&t.start, false);
@@ -405,7 +450,7 @@ static void report(const char *differs)
 
 		if (len <= 0)
 			break;
-		fprintf(stderr, "  %4x %-10s", t.at + at, x86_op_name(i.op));
+		fprintf(stderr, "  %4x %-10s", t.at + at, x86_insn_name(&i));
 		for (int k = 0; k < len; k++)
 			fprintf(stderr, " %02x", t.code[at + (unsigned int)k]);
 		fprintf(stderr, "\n");
@@ -512,7 +557,7 @@ static int setup(void **state)
 	(void)state;
 	oracle_gen_init();
 	setenv("HVM_TRANSLATOR", "1", 1);
-	guest_create_long(&t.guest, 1);
+	guest_create_long_model(&t.guest, 1, native_has_v3() ? HVM_CPU_V3 : HVM_CPU_V2);
 	memset(t.guest.ram + 0x3000, 0, 4096); /* nothing else is mapped */
 	guest_put64(&t.guest, 0x3000 + (ORACLE_PAGE(0) >> 21) * 8, GUEST_PT | 7);
 	for (unsigned int n = 0; n < ORACLE_PAGES; n++)
@@ -528,6 +573,9 @@ static int setup(void **state)
 	for (unsigned int n = 0; n <= HVM_SEG_GS; n++)
 		if (n != HVM_SEG_CS)
 			t.sv->cpu.seg[n].sel = (uint16_t)(n << 8 | 0x23);
+	t.sv->cpu.cr4 |= native_has_v3() ? X86_CR4_OSXSAVE : 0;
+	t.sv->cpu.xcr0 = native_has_v3() ? 7 : 3;
+	x86_update_mode(&t.sv->cpu);
 	soft_key_update(t.sv);
 	soft_enter(t.sv);
 	return 0;

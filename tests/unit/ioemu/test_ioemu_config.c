@@ -64,6 +64,27 @@ static void config_takes_the_documented_example(void **state)
 	config_free(&c);
 }
 
+static void config_knows_each_cpu_model(void **state)
+{
+	static const struct {
+		const char *patch;
+		enum hvm_cpu_model model;
+	} rows[] = {
+		{ "{\"cpu_model\":\"hvm-v1\"}", HVM_CPU_V1 },
+		{ "{\"cpu_model\":\"hvm-v2\"}", HVM_CPU_V2 },
+		{ "{\"cpu_model\":\"hvm-v3\"}", HVM_CPU_V3 },
+	};
+	struct ioemu_config c;
+	struct ioemu_error err;
+
+	(void)state;
+	for (unsigned int i = 0; i < HVM_ARRAY_SIZE(rows); i++) {
+		assert_int_equal(parse_patched(rows[i].patch, &c, &err), 0);
+		assert_int_equal(c.cpu_model, rows[i].model);
+		config_free(&c);
+	}
+}
+
 static void config_names_the_field_that_is_wrong(void **state)
 {
 	static const struct {
@@ -76,6 +97,7 @@ static void config_names_the_field_that_is_wrong(void **state)
 		{ "{\"vcpus\":\"2\"}", "vcpus: must be a number from 1 to 16" },
 		{ "{\"memory_mib\":15}", "memory_mib: must be a number from 16 to 262144" },
 		{ "{\"memory_mib\":-1}", "memory_mib: must be a number from 16 to 262144" },
+		{ "{\"cpu_model\":\"hvm-v4\"}", "cpu_model: \"hvm-v4\" is not known" },
 		{ "{\"engine\":\"kvm\"}", "engine: \"kvm\" is not known" },
 		{ "{\"boot\":[]}", "boot: must be an object" },
 		{ "{\"boot\":{\"order\":[\"floppy\"]}}", "boot.order[0]: \"floppy\" is not known" },
@@ -124,6 +146,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(config_takes_the_documented_example),
+		cmocka_unit_test(config_knows_each_cpu_model),
 		cmocka_unit_test(config_names_the_field_that_is_wrong),
 		cmocka_unit_test(config_file_that_is_no_json_or_absent_is_an_error),
 	};

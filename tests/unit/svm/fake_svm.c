@@ -28,7 +28,7 @@ void fake_svm_reset(uint32_t without)
 		       ~without;
 	fake.ext1_edx = 1u << 27 | 1u << 26;
 	fake.ext8_ebx = 1u << 12 | 1u << 14;
-	fake.xcr0 = 7;
+	fake_hw_reset();
 	fake.cr4 = 1u << 18;
 	fake.dr[7] = 0x400;
 	host_wrmsr(HOST_MSR_EFER, 0xd01);
@@ -40,15 +40,20 @@ void fake_svm_reset(uint32_t without)
 
 struct host_cpuid host_cpuid_leaf(uint32_t leaf, uint32_t subleaf)
 {
+	struct host_cpuid r = { 0 };
+
 	switch (leaf) {
-	case 1: return (struct host_cpuid){ 0, 0, ~0u, ~0u };
-	case 7: return (struct host_cpuid){ 0, ~0u, ~0u, 0 };
+	case 1: return (struct host_cpuid){ 0, 0, ~fake_lacks.leaf1_ecx, ~0u };
+	case 7: return (struct host_cpuid){ 0, ~fake_lacks.leaf7_ebx, ~0u, 0 };
 	case 0xd: return (struct host_cpuid){ subleaf == 1 ? 1 : 7, 0, 0, 0 };
-	case 0x80000001: return (struct host_cpuid){ 0, 0, (uint32_t)fake.svm << 2, fake.ext1_edx };
+	case 0x80000001:
+		r.ecx = ~fake_lacks.ext1_ecx & (fake.svm ? ~0u : ~4u);
+		r.edx = fake.ext1_edx;
+		return r;
 	case 0x80000008: return (struct host_cpuid){ 0, fake.ext8_ebx, 0, 0 };
 	case 0x8000000a: return (struct host_cpuid){ 1, fake.asids, 0, fake.svm_edx | fake.npt };
 	}
-	return (struct host_cpuid){ 0 };
+	return r;
 }
 
 static uint64_t *fake_msr(uint32_t index)
@@ -72,29 +77,9 @@ void host_wrmsr(uint32_t index, uint64_t value)
 	*fake_msr(index) = value;
 }
 
-uint64_t host_xgetbv(void)
-{
-	return fake.xcr0;
-}
-
-void host_xsetbv(uint64_t value)
-{
-	fake.xcr0 = value;
-}
-
 uint64_t host_cr4(void)
 {
 	return fake.cr4;
-}
-
-void host_fxsave(uint8_t *area)
-{
-	(void)area;
-}
-
-void host_fxrstor(const uint8_t *area)
-{
-	(void)area;
 }
 
 void host_vmsave(hpa_t vmcb)

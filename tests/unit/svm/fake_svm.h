@@ -21,7 +21,7 @@ struct fake_svm {
 	bool svm, npt, locked;
 	uint32_t asids, svm_edx, ext1_edx, ext8_ebx;
 	/* What it holds. */
-	uint64_t xcr0, cr4, dr[8];
+	uint64_t cr4, dr[8];
 	struct {
 		uint32_t index;
 		uint64_t value;

@@ -11,11 +11,13 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "devices/chips.h"
 #include "fake_svm.h"
+#include "os/posix/os_test.h"
 #include "x86/cpu.h"
 
 #define RAM_BYTES (1u << 20)
@@ -41,9 +43,9 @@ static const uint32_t variants[] = {
 
 /* -- the fixture ------------------------------------------------------------------------------- */
 
-static void start(uint32_t without)
+static void start_model(uint32_t without, enum hvm_cpu_model model)
 {
-	const struct hvm_domain_config cfg = { .cpu_model = HVM_CPU_V2, .vcpus = 1 };
+	const struct hvm_domain_config cfg = { .cpu_model = model, .vcpus = 1 };
 	const struct hvm_function_table *ops;
 	struct hvm_vcpu_state s;
 	const char *why;
@@ -61,6 +63,11 @@ static void start(uint32_t without)
 	vcpu_get_state(v, &s);
 	fake_long_mode(ram, &s);
 	assert_int_equal(vcpu_set_state(v, &s), 0);
+}
+
+static void start(uint32_t without)
+{
+	start_model(without, HVM_CPU_V2);
 }
 
 static void stop(void)
@@ -168,6 +175,57 @@ static void processors_that_differ_are_refused(void **state)
 }
 
 /* -- the end of an instruction ----------------------------------------------------------------- */
+
+static char logged[256];
+
+static void keep_log(enum hvm_log_level level, const char *line)
+{
+	if (level == HVM_LOG_ERROR)
+		snprintf(logged, sizeof(logged), "%s", line);
+}
+
+static void hvm_v3_is_refused_where_the_host_lacks_a_part_of_it(void **state)
+{
+	static const struct {
+		struct fake_lacks lacks;
+		uint64_t xcr0;
+		const char *text;
+	} rows[] = {
+		{ { .leaf7_ebx = 1u << 5 }, 7, "no AVX2" },
+		{ { .leaf1_ecx = 1u << 28 }, 7, "no AVX" },
+		{ { .ext1_ecx = 1u << 5 }, 7, "no LZCNT" },
+		{ { 0 }, 3, "XCR0" },
+		{ { .leaf1_ecx = 1u << 27 }, 7, "XCR0" },
+	};
+	const struct hvm_function_table *ops;
+	struct domain *none = NULL;
+	const char *why;
+	int error;
+
+	(void)state;
+	hvm_os_test_log_sink(keep_log);
+	for (size_t i = 0; i < HVM_ARRAY_SIZE(rows); i++) {
+		struct hvm_domain_config cfg = { .cpu_model = HVM_CPU_V3, .vcpus = 1 };
+
+		fake_svm_reset(0);
+		fake_on_all_cpus(0);
+		fake_lacks = rows[i].lacks;
+		fake_fpu.xcr0 = rows[i].xcr0;
+		logged[0] = 0;
+		ops = svm_probe(&why, &error);
+		assert_non_null(ops);
+		assert_int_equal(domain_create(&cfg, ops, &none), -HVM_ENODEV);
+		assert_non_null(strstr(logged, "hvm-v3 on the svm engine"));
+		assert_non_null(strstr(logged, rows[i].text));
+		/* The model below shows less there. */
+		cfg.cpu_model = HVM_CPU_V2;
+		assert_int_equal(domain_create(&cfg, ops, &none), 0);
+		domain_destroy(none);
+		hvm_os_off_each_cpu();
+		svm_unload();
+	}
+	hvm_os_test_log_sink(NULL);
+}
 
 static void cpuid_then_out(struct svm_vcpu *sv, struct svm_vmcb *b, unsigned int n)
 {
@@ -650,7 +708,7 @@ static void spoils(struct svm_vcpu *sv, struct svm_vmcb *b, unsigned int n)
 {
 	(void)sv;
 	(void)n;
-	assert_int_equal(fake.xcr0, 3);
+	assert_int_equal(fake_fpu.xcr0, 3);
 	assert_int_equal(host_rdmsr(HOST_MSR_TSC_AUX), 77);
 	assert_int_equal(host_rdmsr(HOST_MSR_SPEC_CTRL), 0);
 	assert_int_equal(fake.dr[0], 0x1234);
@@ -674,7 +732,7 @@ static void the_hosts_registers_are_back_when_the_guest_has_run(void **state)
 	s.dr7 = 0x402;
 	assert_int_equal(vcpu_set_state(v, &s), 0);
 	assert_int_equal(run(spoils), 0);
-	assert_int_equal(fake.xcr0, 7);
+	assert_int_equal(fake_fpu.xcr0, 7);
 	assert_int_equal(host_rdmsr(HOST_MSR_TSC_AUX), 5);
 	assert_int_equal(host_rdmsr(HOST_MSR_SPEC_CTRL), 1);
 	assert_int_equal(fake.dr[0], 0x1000);
@@ -689,7 +747,7 @@ static void sets_xcr0(struct svm_vcpu *sv, struct svm_vmcb *b, unsigned int n)
 {
 	(void)sv;
 	(void)n;
-	fake.xcr0 = 3;
+	fake_fpu.xcr0 = 3;
 	out_510(b);
 }
 
@@ -700,9 +758,163 @@ static void xcr0_that_the_guest_set_by_itself_is_kept(void **state)
 	(void)state;
 	start(0);
 	assert_int_equal(run(sets_xcr0), 0);
-	assert_int_equal(fake.xcr0, 7);
+	assert_int_equal(fake_fpu.xcr0, 7);
 	vcpu_get_state(v, &s);
 	assert_int_equal(s.xcr0, 3);
+	stop();
+}
+
+/* -- AVX --------------------------------------------------------------------------------------- */
+
+/* What the host's kernel and another guest left in the registers. */
+#define OTHERS 0xee
+
+static void guest_with_avx(uint64_t xcr0, uint8_t bv)
+{
+	struct hvm_vcpu_state s;
+
+	start_model(0, HVM_CPU_V3);
+	memset(fake_fpu.regs + 576, OTHERS, 256);
+	vcpu_get_state(v, &s);
+	s.cr4 |= 1u << 18;
+	s.xcr0 = xcr0;
+	s.xsave[512] = bv;
+	memset(s.xsave + 513, 0xff, 63); /* nobody loads that */
+	memset(s.xsave + 576, 0x5a, 256);
+	assert_int_equal(vcpu_set_state(v, &s), 0);
+}
+
+static void expect_upper(uint8_t value)
+{
+	for (unsigned int i = 576; i < HVM_XSAVE_BYTES; i++)
+		assert_int_equal(fake_fpu.regs[i], value);
+}
+
+static void uses_avx(struct svm_vcpu *sv, struct svm_vmcb *b, unsigned int n)
+{
+	(void)sv;
+	(void)n;
+	assert_int_equal(fake_fpu.xcr0, 7);
+	expect_upper(0x5a);
+	memset(fake_fpu.regs + 576, 0xa5, 256);
+	out_510(b);
+}
+
+static void upper_halves_are_the_guests(void **state)
+{
+	struct hvm_vcpu_state s;
+
+	(void)state;
+	guest_with_avx(7, 7);
+	assert_int_equal(run(uses_avx), 0);
+	memset(fake_fpu.regs + 576, OTHERS, 256);
+	vcpu_get_state(v, &s);
+	assert_int_equal(s.xsave[512], 7);
+	for (unsigned int i = 576; i < HVM_XSAVE_BYTES; i++)
+		assert_int_equal(s.xsave[i], 0xa5);
+	assert_int_equal(fake_fpu.moves, 0);
+	assert_true(fake_fpu.xmoves >= 2);
+	stop();
+}
+
+static void sees_initial_avx(struct svm_vcpu *sv, struct svm_vmcb *b, unsigned int n)
+{
+	(void)sv;
+	(void)n;
+	expect_upper(0);
+	out_510(b);
+}
+
+static void without_avx_state_the_guest_finds_none_of_anothers(void **state)
+{
+	(void)state;
+	guest_with_avx(7, 3);
+	assert_int_equal(run(sees_initial_avx), 0);
+	stop();
+}
+
+/* Its XCR0 is without AVX just now: what it had there must come back all the same. */
+static void looks_elsewhere(struct svm_vcpu *sv, struct svm_vmcb *b, unsigned int n)
+{
+	(void)sv;
+	(void)n;
+	assert_int_equal(fake_fpu.xcr0, 1);
+	out_510(b);
+}
+
+static void upper_halves_outlive_an_xcr0_without_avx(void **state)
+{
+	struct hvm_vcpu_state s;
+
+	(void)state;
+	guest_with_avx(1, 7);
+	assert_int_equal(run(looks_elsewhere), 0);
+	assert_int_equal(fake_fpu.xcr0, 7);
+	memset(fake_fpu.regs + 576, OTHERS, 256);
+	vcpu_get_state(v, &s);
+	assert_int_equal(s.xcr0, 1);
+	for (unsigned int i = 576; i < HVM_XSAVE_BYTES; i++)
+		assert_int_equal(s.xsave[i], 0x5a);
+	stop();
+}
+
+static uint64_t xcr0_wanted;
+
+static void sets_xcr0_by_the_book(struct svm_vcpu *sv, struct svm_vmcb *b, unsigned int n)
+{
+	if (n) {
+		out_510(b);
+		return;
+	}
+	b->rax = xcr0_wanted;
+	sv->gpr[X86_RCX] = sv->gpr[X86_RDX] = 0;
+	b->exitcode = SVM_EXIT_XSETBV;
+	b->next_rip = b->rip + 3;
+}
+
+static void xsetbv_offers_avx_to_hvm_v3_alone(void **state)
+{
+	static const struct {
+		enum hvm_cpu_model model;
+		uint64_t xcr0;
+		bool ok;
+	} rows[] = {
+		{ HVM_CPU_V2, 3, true },   { HVM_CPU_V2, 7, false }, { HVM_CPU_V3, 3, true },
+		{ HVM_CPU_V3, 7, true },   { HVM_CPU_V3, 5, false }, { HVM_CPU_V3, 6, false },
+		{ HVM_CPU_V3, 15, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < HVM_ARRAY_SIZE(rows); i++) {
+		struct hvm_vcpu_state s;
+
+		start_model(0, rows[i].model);
+		vcpu_get_state(v, &s);
+		s.cr4 |= 1u << 18;
+		assert_int_equal(vcpu_set_state(v, &s), 0);
+		xcr0_wanted = rows[i].xcr0;
+		assert_int_equal(run(sets_xcr0_by_the_book), 0);
+		vcpu_get_state(v, &s);
+		assert_int_equal(s.xcr0, rows[i].ok ? rows[i].xcr0 : 1);
+		stop();
+	}
+}
+
+static void below_hvm_v3_avx_state_is_refused_and_not_moved(void **state)
+{
+	struct hvm_vcpu_state s;
+
+	(void)state;
+	start(0);
+	vcpu_get_state(v, &s);
+	s.xsave[512] = 7;
+	assert_int_equal(vcpu_set_state(v, &s), -HVM_EINVAL);
+	s.xsave[512] = 3;
+	s.xcr0 = 7;
+	assert_int_equal(vcpu_set_state(v, &s), -HVM_EINVAL);
+	assert_int_equal(run(just_out), 0);
+	assert_true(fake_fpu.moves >= 2);
+	assert_int_equal(fake_fpu.xmoves, 0);
 	stop();
 }
 
@@ -770,6 +982,7 @@ int main(void)
 		cmocka_unit_test(svm_that_firmware_has_locked_is_refused),
 		cmocka_unit_test(svm_that_another_hypervisor_uses_is_refused_and_left_alone),
 		cmocka_unit_test(processors_that_differ_are_refused),
+		cmocka_unit_test(hvm_v3_is_refused_where_the_host_lacks_a_part_of_it),
 		cmocka_unit_test(an_instruction_is_as_long_as_it_is_with_and_without_next_rip),
 		cmocka_unit_test(an_exit_counts_once),
 		cmocka_unit_test(a_guest_counts_at_the_rate_that_it_knows),
@@ -792,6 +1005,11 @@ int main(void)
 		cmocka_unit_test(a_host_that_goes_down_ends_its_domains),
 		cmocka_unit_test(the_hosts_registers_are_back_when_the_guest_has_run),
 		cmocka_unit_test(xcr0_that_the_guest_set_by_itself_is_kept),
+		cmocka_unit_test(upper_halves_are_the_guests),
+		cmocka_unit_test(without_avx_state_the_guest_finds_none_of_anothers),
+		cmocka_unit_test(upper_halves_outlive_an_xcr0_without_avx),
+		cmocka_unit_test(xsetbv_offers_avx_to_hvm_v3_alone),
+		cmocka_unit_test(below_hvm_v3_avx_state_is_refused_and_not_moved),
 		cmocka_unit_test(an_instruction_that_waits_for_ioemu_is_fetched_once),
 		cmocka_unit_test(a_wait_ends_when_memory_comes_where_the_device_was),
 	};

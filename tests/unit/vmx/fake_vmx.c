@@ -33,6 +33,7 @@ void fake_vmx_reset(void)
 {
 	memset(&fake, 0, sizeof(fake));
 	memset(vmcs, 0, sizeof(vmcs));
+	fake_hw_reset();
 	fake.vmx = true;
 	fake.cr4 = 1u << 18;
 	fake.ept_vpid = ~0ull;
@@ -49,13 +50,14 @@ struct host_cpuid host_cpuid_leaf(uint32_t leaf, uint32_t subleaf)
 
 	(void)subleaf;
 	if (leaf == 1)
-		r = (struct host_cpuid){ .ecx = fake.vmx ? ~0u : ~0x20u, .edx = ~0u };
+		r = (struct host_cpuid){ .ecx = (fake.vmx ? ~0u : ~0x20u) & ~fake_lacks.leaf1_ecx,
+					 .edx = ~0u };
 	else if (leaf == 7)
-		r = (struct host_cpuid){ .ebx = ~0u,
+		r = (struct host_cpuid){ .ebx = ~fake_lacks.leaf7_ebx,
 					 .ecx = ~0u,
 					 .edx = 1u << 29 | (uint32_t)fake.flush_msr << 28 };
 	else if (leaf == 0x80000001)
-		r = (struct host_cpuid){ .ecx = ~0u, .edx = ~0u };
+		r = (struct host_cpuid){ .ecx = ~fake_lacks.ext1_ecx, .edx = ~0u };
 	else if (leaf == 0x80000008)
 		r.eax = 0x3034;
 	else if (leaf == 0xd)
@@ -90,11 +92,6 @@ uint64_t host_rdmsr(uint32_t index)
 void host_wrmsr(uint32_t index, uint64_t value)
 {
 	(void)index;
-	(void)value;
-}
-
-void host_xsetbv(uint64_t value)
-{
 	(void)value;
 }
 
@@ -265,12 +262,14 @@ int vmx_load(struct vmx_vcpu *vv, struct vmx_cpu *c, unsigned int cpu)
 		vv->vpid_generation = 0;
 		vv->hw.flush = 1;
 	}
+	hw_put_fpu(vv->vcpu, vv->fpu);
 	return 0;
 }
 
 void vmx_put(struct vmx_vcpu *vv)
 {
-	(void)vv;
+	fake_fpu.xcr0 = 7;
+	hw_take_fpu(vv->vcpu, vv->fpu);
 }
 
 void vmx_enter_host(struct vmx_vcpu *vv)

@@ -311,6 +311,50 @@ static void a_state_that_would_fault_in_the_host_is_refused(void **unused)
 	runs(out_510);
 }
 
+static void avx_state_is_kept_for_hvm_v3_alone(void **unused)
+{
+	const struct hvm_domain_config cfg = { .cpu_model = HVM_CPU_V3, .vcpus = 1 };
+	struct hvm_vcpu_state s = state;
+	struct domain *other = NULL;
+
+	(void)unused;
+	s.xcr0 = 7;
+	assert_int_equal(vcpu_set_state(v, &s), -HVM_EINVAL);
+	s = state;
+	s.xsave[512] = 7;
+	assert_int_equal(vcpu_set_state(v, &s), -HVM_EINVAL);
+	runs(out_510);
+	assert_int_equal(fake_fpu.xmoves, 0);
+	assert_int_equal(domain_create(&cfg, d->ops, &other), 0);
+	s.cr4 |= 1u << 18;
+	s.xcr0 = 7;
+	memset(s.xsave + 576, 0x5a, 256);
+	assert_int_equal(vcpu_set_state(other->vcpu[0], &s), 0);
+	memset(&s, 0, sizeof(s));
+	vcpu_get_state(other->vcpu[0], &s);
+	assert_int_equal(s.xcr0, 7);
+	assert_int_equal(s.xsave[512], 7);
+	for (unsigned int i = 576; i < HVM_XSAVE_BYTES; i++)
+		assert_int_equal(s.xsave[i], 0x5a);
+	domain_destroy(other);
+}
+
+static void hvm_v3_is_refused_where_the_host_lacks_a_part_of_it(void **unused)
+{
+	const struct hvm_domain_config cfg = { .cpu_model = HVM_CPU_V3, .vcpus = 1 };
+	struct domain *other = NULL;
+
+	(void)unused;
+	fake_lacks.leaf7_ebx = 1u << 8;
+	assert_int_equal(domain_create(&cfg, d->ops, &other), -HVM_ENODEV);
+	fake_lacks.leaf7_ebx = 0;
+	fake_fpu.xcr0 = 3;
+	assert_int_equal(domain_create(&cfg, d->ops, &other), -HVM_ENODEV);
+	fake_fpu.xcr0 = 7;
+	assert_int_equal(domain_create(&cfg, d->ops, &other), 0);
+	domain_destroy(other);
+}
+
 /* -- events ------------------------------------------------------------------------------------ */
 
 static struct {
@@ -499,6 +543,8 @@ int main(void)
 		TEST(a_vmcs_leaves_one_cpu_before_it_comes_to_another),
 		TEST(what_is_loaded_is_what_is_stored),
 		TEST(a_state_that_would_fault_in_the_host_is_refused),
+		TEST(avx_state_is_kept_for_hvm_v3_alone),
+		TEST(hvm_v3_is_refused_where_the_host_lacks_a_part_of_it),
 		TEST(an_event_that_was_cut_short_is_delivered_again),
 		TEST(real_mode_knows_no_error_codes),
 		TEST(an_exception_over_another_is_a_double_fault),

@@ -16,6 +16,8 @@ void host_xsetbv(uint64_t value);
 uint64_t host_cr4(void);
 void host_fxsave(uint8_t *area);
 void host_fxrstor(const uint8_t *area);
+void host_xsave(uint8_t *area, uint32_t mask);
+void host_xrstor(const uint8_t *area, uint32_t mask);
 void host_vmsave(hpa_t vmcb);
 void host_machine_check(void);
 void host_nmi(void);
