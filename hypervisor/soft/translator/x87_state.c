@@ -6,11 +6,11 @@
  *
  * While it is live, c->fpu.r[], fsw and valid are old; fcw and the pointers of the last instruction
  * (fop, fip, fdp, fcs, fds) are kept there by the code of every block. It stays live over calls of
- * handlers that neither look at it nor run x87 instructions themselves: only those of exec_x87*.c
- * and of MMX do (tests/core-x87 reads that from the objects), the ABI's rules make no other
- * compiled code touch a register, a signal's handler is entered with a state of its own, and the
- * kernel keeps the thread's. C code that generated code returns to, and handlers that do look, find
- * an empty stack and the control word of the ABI. Not saved.
+ * handlers that neither look at it nor run x87 instructions themselves. Compiled code uses the unit
+ * for long double alone, which the core has in exec_x87*.c only (tests/core-x87 reads the objects);
+ * nothing that is asked of libc computes with it; a signal's handler is entered with a state of its
+ * own, and the thread's is back when it returns. C code that generated code returns to, and
+ * handlers that do look, find an empty stack and the control word of the ABI. Not saved.
  *
  * Physical registers: FLD eight times onto an empty stack with TOP = 0 fills R7 to R0, FLDENV then
  * brings tags, TOP, flags. On the way back TOP is turned to 0 first, so that FXSAVE, which orders
