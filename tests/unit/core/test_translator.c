@@ -367,11 +367,13 @@ static void run_interpreter(struct outcome *o)
 	interpret(o);
 }
 
-/* Translated code is left behind what loads MXCSR. */
-static bool has_left_early(uint64_t ip)
+/*
+ * Translated code is left behind what loads MXCSR or FCW, by an exit of no site. (Where that is
+ * does not tell: the block may lead there in the end.)
+ */
+static bool has_left_early(void)
 {
-	return (t.interp.result != (int)TR_EXIT_GO || ip != t.interp.ip) &&
-	       ip > ORACLE_CODE + t.at && ip < ORACLE_CODE + t.at + t.code_bytes;
+	return !t.sv->tr.site;
 }
 
 static void run_translated(struct outcome *o)
@@ -405,7 +407,7 @@ static void run_translated(struct outcome *o)
 		get_outcome(o, r, i);
 		return;
 	}
-	if (r == (int)TR_EXIT_GO && has_left_early(t.sv->cpu.x86_ip)) {
+	if (r == (int)TR_EXIT_GO && has_left_early()) {
 		interpret(o);
 		return;
 	}
