@@ -368,12 +368,14 @@ static void run_interpreter(struct outcome *o)
 }
 
 /*
- * Translated code is left behind what loads MXCSR or FCW, by an exit of no site. (Where that is
- * does not tell: the block may lead there in the end.)
+ * Translated code is left behind what loads MXCSR or FCW, by an exit of no site; @b may go on
+ * there. (Where that is does not tell alone: the block may lead there in the end.)
  */
-static bool has_left_early(void)
+static bool has_left_early(const struct soft_block *b)
 {
-	return !t.sv->tr.site;
+	uint64_t end = ORACLE_CODE + t.at + b->slot[b->count - 1].insn.end;
+
+	return !t.sv->tr.site && t.sv->cpu.x86_ip != end;
 }
 
 static void run_translated(struct outcome *o)
@@ -407,7 +409,7 @@ static void run_translated(struct outcome *o)
 		get_outcome(o, r, i);
 		return;
 	}
-	if (r == (int)TR_EXIT_GO && has_left_early()) {
+	if (r == (int)TR_EXIT_GO && has_left_early(b)) {
 		interpret(o);
 		return;
 	}
