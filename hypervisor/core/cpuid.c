@@ -125,6 +125,53 @@ static void cpuid_leaf1(struct vcpu *v, const struct hvm_cpuid_state *s, uint32_
 		out[3] |= 1u << 28;
 }
 
+/*
+ * Caches. Programs choose ways to copy memory by their sizes, so none is worse than one that is not
+ * the host's. Each vcpu has its own first and second level.
+ */
+struct cpuid_cache {
+	uint8_t type; /* 1 data, 2 instructions, 3 both */
+	uint8_t level;
+	uint8_t ways;
+	uint16_t sets; /* less one */
+};
+#define CACHE_LINE 64u
+
+static const struct cpuid_cache cpuid_caches[] = {
+	{ 1, 1, 8, 63 },     /* 32 KiB */
+	{ 2, 1, 8, 63 },     /* 32 KiB */
+	{ 3, 2, 16, 1023 },  /* 1 MiB */
+	{ 3, 3, 16, 16383 }, /* 16 MiB */
+};
+
+/* Leaf 4 has what there is to know. */
+static void cpuid_leaf2(struct vcpu *v, const struct hvm_cpuid_state *s, uint32_t sub,
+			uint32_t *out)
+{
+	(void)s;
+	(void)sub;
+	if (!cpuid_is_amd(v))
+		out[0] = 0xff01;
+}
+
+static void cpuid_leaf4(struct vcpu *v, const struct hvm_cpuid_state *s, uint32_t sub,
+			uint32_t *out)
+{
+	const struct cpuid_cache *c;
+	uint32_t cores = 1;
+
+	(void)s;
+	if (cpuid_is_amd(v) || sub >= HVM_ARRAY_SIZE(cpuid_caches))
+		return;
+	c = &cpuid_caches[sub];
+	while (cores < v->domain->vcpu_count)
+		cores *= 2;
+	out[0] = (cores - 1) << 26 | (c->level == 3 ? cores - 1 : 0) << 14 | 1u << 8 |
+		 (uint32_t)c->level << 5 | c->type;
+	out[1] = (c->ways - 1u) << 22 | (CACHE_LINE - 1);
+	out[2] = c->sets;
+}
+
 static void cpuid_leaf6(struct vcpu *v, const struct hvm_cpuid_state *s, uint32_t sub,
 			uint32_t *out)
 {
@@ -215,6 +262,26 @@ static void cpuid_brand(struct vcpu *v, uint32_t leaf, uint32_t *out)
 	memcpy(out, text + (size_t)(leaf - 0x80000002) * 16, 16);
 }
 
+/* The same caches in AMD's form, which has the second level in Intel's processors too. */
+static void cpuid_ext5(struct vcpu *v, const struct hvm_cpuid_state *s, uint32_t sub, uint32_t *out)
+{
+	(void)s;
+	(void)sub;
+	if (cpuid_is_amd(v))
+		out[2] = out[3] = 32u << 24 | 8u << 16 | 1u << 8 | CACHE_LINE;
+}
+
+#define CACHE_16_WAYS (8u << 12)
+
+static void cpuid_ext6(struct vcpu *v, const struct hvm_cpuid_state *s, uint32_t sub, uint32_t *out)
+{
+	(void)s;
+	(void)sub;
+	out[2] = 1024u << 16 | CACHE_16_WAYS | 1u << 8 | CACHE_LINE;
+	if (cpuid_is_amd(v))
+		out[3] = (16384u / 512) << 18 | CACHE_16_WAYS | 1u << 8 | CACHE_LINE;
+}
+
 static void cpuid_ext7(struct vcpu *v, const struct hvm_cpuid_state *s, uint32_t sub, uint32_t *out)
 {
 	(void)v;
@@ -257,10 +324,11 @@ static const struct {
 	uint32_t leaf;
 	void (*fill)(struct vcpu *v, const struct hvm_cpuid_state *s, uint32_t sub, uint32_t *out);
 } cpuid_leaves[] = {
-	{ 0x0, cpuid_leaf0 },	    { 0x1, cpuid_leaf1 },	{ 0x6, cpuid_leaf6 },
-	{ 0x7, cpuid_leaf7 },	    { 0xb, cpuid_leafb },	{ 0xd, cpuid_leafd },
-	{ 0x80000000, cpuid_ext0 }, { 0x80000001, cpuid_ext1 }, { 0x80000007, cpuid_ext7 },
-	{ 0x80000008, cpuid_ext8 },
+	{ 0x0, cpuid_leaf0 },	    { 0x1, cpuid_leaf1 },	{ 0x2, cpuid_leaf2 },
+	{ 0x4, cpuid_leaf4 },	    { 0x6, cpuid_leaf6 },	{ 0x7, cpuid_leaf7 },
+	{ 0xb, cpuid_leafb },	    { 0xd, cpuid_leafd },	{ 0x80000000, cpuid_ext0 },
+	{ 0x80000001, cpuid_ext1 }, { 0x80000005, cpuid_ext5 }, { 0x80000006, cpuid_ext6 },
+	{ 0x80000007, cpuid_ext7 }, { 0x80000008, cpuid_ext8 },
 };
 
 void hvm_cpuid(struct vcpu *v, const struct hvm_cpuid_state *s, uint32_t leaf, uint32_t subleaf,

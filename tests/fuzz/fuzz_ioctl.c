@@ -197,8 +197,9 @@ static void fuzz_write(void)
 /* A domain with memory at 0 and at the reset vector, so that inputs get far at once. */
 static void fuzz_first(uint8_t how)
 {
+	bool v3 = (how >> 4 & 1) && !hvm_cpu_model_lacks(HVM_CPU_V3);
 	struct hvm_ioctl_create create = { .version = HVM_IOCTL_VERSION,
-					   .cpu_model = how >> 2 & 1,
+					   .cpu_model = v3 ? HVM_CPU_V3 : how >> 2 & 1,
 					   .vcpus = 1 + (how >> 3 & 1),
 					   .rtc_base_s = 1000000000 };
 	struct hvm_ioctl_memory memory = { .bytes = PROCESS_RAM, .hva = (uintptr_t)process.ram };

@@ -3,7 +3,8 @@
  * fuzz_save.c - libFuzzer target: save streams of strangers, through hvm.h alone. The input changes
  * bytes of a good stream (or is one by itself); the sum at its end is made right, so that the
  * checks of every record are reached. What is refused must have changed nothing. What is loaded
- * must be a machine: it can be saved again, that stream can be loaded, and its vcpu runs.
+ * must be a machine: it can be saved again, that stream can be loaded, and its vcpu runs. Half of
+ * the inputs are for the CPU model with AVX state, where the host can be it.
  *
  * A vcpu that runs away is kicked by a thread once a millisecond. Nothing is saved.
  */
@@ -24,16 +25,17 @@
 static struct {
 	struct hvm_domain *d;
 	struct hvm_vcpu *v;
-	uint8_t *ram, *good;
-	size_t good_bytes;
+	enum hvm_cpu_model model[2];
+	uint8_t *ram, *good[2]; /* of each model */
+	size_t good_bytes[2];
 } fuzz;
 
 /* Guest time stands still: what is saved twice is the same. */
-static void fuzz_domain_create(void)
+static void fuzz_domain_create(unsigned int which)
 {
 	const struct hvm_domain_config cfg = { .name = "fuzz",
 					       .engine = HVM_ENGINE_SOFT,
-					       .cpu_model = HVM_CPU_V2,
+					       .cpu_model = fuzz.model[which],
 					       .vcpus = 2,
 					       .rtc_base_s = 1000000000 };
 
@@ -60,10 +62,14 @@ static void fuzz_start(void)
 	fuzz.ram =
 		mmap(NULL, RAM_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	CHECK(fuzz.ram != MAP_FAILED);
-	fuzz_domain_create();
-	CHECK(hvm_domain_save(fuzz.d, &fuzz.good, &fuzz.good_bytes) == 0);
-	CHECK(fuzz.good_bytes < STREAM_MAX);
-	fuzz_domain_destroy();
+	fuzz.model[0] = HVM_CPU_V2;
+	fuzz.model[1] = hvm_cpu_model_lacks(HVM_CPU_V3) ? HVM_CPU_V2 : HVM_CPU_V3;
+	for (unsigned int which = 0; which < 2; which++) {
+		fuzz_domain_create(which);
+		CHECK(hvm_domain_save(fuzz.d, &fuzz.good[which], &fuzz.good_bytes[which]) == 0);
+		CHECK(fuzz.good_bytes[which] < STREAM_MAX);
+		fuzz_domain_destroy();
+	}
 	kicker_start(fuzz_kick);
 }
 
@@ -86,13 +92,14 @@ static void fix_sum(uint8_t *buf, size_t bytes)
 /* The stream that the input means; its length. */
 static size_t make_stream(const uint8_t *data, size_t bytes, uint8_t *ret)
 {
-	size_t size = fuzz.good_bytes;
+	unsigned int which = data[0] >> 1 & 1;
+	size_t size = fuzz.good_bytes[which];
 
 	if (data[0] & 1) {
 		size = bytes - 1 < STREAM_MAX ? bytes - 1 : STREAM_MAX;
 		memcpy(ret, data + 1, size);
 	} else {
-		memcpy(ret, fuzz.good, size);
+		memcpy(ret, fuzz.good[which], size);
 		for (size_t i = 1; i + 3 <= bytes; i += 3)
 			ret[(data[i] | data[i + 1] << 8) % size] = data[i + 2];
 	}
@@ -136,7 +143,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 	if (!bytes)
 		return 0;
 	size = make_stream(data, bytes, stream);
-	fuzz_domain_create();
+	fuzz_domain_create(data[0] >> 1 & 1);
 	CHECK(hvm_domain_save(fuzz.d, &before, &before_bytes) == 0);
 	rc = hvm_domain_load(fuzz.d, stream, size);
 	if (rc) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * native.c - guest.h for a program of the host: insn.c runs as an ordinary process, so that its
- * expected output is what this machine's own processor computes. Prints on standard output.
+ * native.c - guest.h for a program of the host: insn.c and avx_insn.c run as ordinary processes, so
+ * that their expected output is what this machine's own processor computes. Prints on standard
+ * output.
  */
 #include "guest.h"
 

@@ -40,6 +40,18 @@ build_release() {
 	}
 }
 
+# host_model - the highest CPU model that this host can run: hvm-v3, or hvm-v2.
+host_model() {
+	local feature
+	for feature in fma movbe avx f16c bmi1 avx2 bmi2 abm; do
+		grep -qw "$feature" /proc/cpuinfo || {
+			echo hvm-v2
+			return
+		}
+	done
+	echo hvm-v3
+}
+
 # need_built FILE... - or skip the whole test.
 need_built() {
 	local file

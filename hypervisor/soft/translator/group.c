@@ -48,12 +48,20 @@ static bool group_writes(const struct tr *t, const struct x86_insn *i)
 	       i->form == X86_FORM_MRI;
 }
 
-/* May its operand be in a group? Vectors ask for alignment, which is for a probe. */
+/* Must the operand be aligned? That is for a probe of its own. */
+static bool group_aligned(const struct tr *t, const struct x86_insn *i)
+{
+	if (i->op == X86_OP_VEX)
+		return tr_vex_alignment(i);
+	return tr_is_sse(t, i) && tr_sse_alignment(i);
+}
+
+/* May its operand be in a group? */
 static bool group_candidate(const struct tr *t, const struct x86_insn *i)
 {
 	unsigned int size = group_size(t, i);
 
-	return group_accesses(i) && group_plain(i) && size && (size <= 8 || tr_is_x87(t, i)) &&
+	return group_accesses(i) && group_plain(i) && size && !group_aligned(t, i) &&
 	       i->op != X86_OP_DIV && i->op != X86_OP_IDIV && i->exec != x86_exec_ud;
 }
 

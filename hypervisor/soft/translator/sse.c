@@ -141,7 +141,7 @@ static bool sse_has_imm(const struct x86_insn *i)
 	return i->form == X86_FORM_RRI || i->form == X86_FORM_RMI || i->form == X86_FORM_MRI;
 }
 
-static unsigned int sse_alignment(const struct x86_insn *i)
+unsigned int tr_sse_alignment(const struct x86_insn *i)
 {
 	switch (i->op) {
 	case X86_OP_MOVUPS:
@@ -157,7 +157,7 @@ static bool sse_address(struct tr *t, const struct x86_insn *i, struct tr_rm *m)
 	bool write = i->form == X86_FORM_MR || i->form == X86_FORM_MRI;
 
 	m->mem = true;
-	return i->msize && tr_address(t, i, i->msize, write, sse_alignment(i), &m->m);
+	return i->msize && tr_address(t, i, i->msize, write, tr_sse_alignment(i), &m->m);
 }
 
 /* The r/m operand: memory, or @reg. */

@@ -304,6 +304,9 @@ void tr_exit_direct(struct tr *t, int64_t off, unsigned int cc);
 bool tr_sse_insn(struct tr *t, const struct x86_insn *i); /* sse.c */
 bool tr_is_sse(const struct tr *t, const struct x86_insn *i);
 void tr_sse_init(void);
+/* What the memory operand of @i must be aligned to, or 0. */
+unsigned int tr_sse_alignment(const struct x86_insn *i);
+unsigned int tr_vex_alignment(const struct x86_insn *i);
 bool tr_vex_insn(struct tr *t, const struct x86_insn *i); /* vex.c */
 /* Is there a template for @i, a VEX-encoded instruction? */
 bool tr_is_vex(const struct tr *t, const struct x86_insn *i);

@@ -35,6 +35,11 @@ bool tr_vex_vectors(const struct x86_insn *i)
 	return !(x86_vex_row(i)->flags & X86_VEX_GPR);
 }
 
+unsigned int tr_vex_alignment(const struct x86_insn *i)
+{
+	return x86_vex_row(i)->flags & X86_VEX_ALIGN ? i->msize : 0;
+}
+
 struct tr_flag_use tr_vex_flag_use(const struct x86_insn *i)
 {
 	const struct x86_vex_row *r = x86_vex_row(i);
@@ -87,8 +92,7 @@ static bool vex_rm(struct tr *t, const struct x86_insn *i, const struct x86_vex_
 
 	if (x86_vex_has_mem(i)) {
 		m->mem = true;
-		return tr_address(t, i, i->msize, write, r->flags & X86_VEX_ALIGN ? i->msize : 0,
-				  &m->m);
+		return tr_address(t, i, i->msize, write, tr_vex_alignment(i), &m->m);
 	}
 	if (r->rm & X86_VEX_VECTOR)
 		*m = tr_reg(i->src);

@@ -239,17 +239,42 @@ static void the_brand_is_the_models_name(void **state)
 
 static void leaves_that_do_not_exist_are_zero(void **state)
 {
-	static const uint32_t leaf[] = {
-		0x2,	    0x3,	0x4,	    0x5,	0xa,
-		0xe,	    0x15,	0x1f,	    0x3fffffff, 0x40000003,
-		0x7fffffff, 0x80000005, 0x80000006, 0x80000009, 0xffffffff
-	};
+	static const uint32_t leaf[] = { 0x3,	     0x5,	 0xa,	     0xe,
+					 0x15,	     0x1f,	 0x3fffffff, 0x40000003,
+					 0x7fffffff, 0x80000005, 0x80000009, 0xffffffff };
 
 	(void)state;
 	for (size_t i = 0; i < HVM_ARRAY_SIZE(leaf); i++)
 		expect(v2->vcpu[1], leaf[i], 0, (struct regs){ 0, 0, 0, 0 });
 	expect(v2->vcpu[1], 7, 1, (struct regs){ 0, 0, 0, 0 });
 	expect(v2->vcpu[1], 7, UINT32_MAX, (struct regs){ 0, 0, 0, 0 });
+	expect(v2->vcpu[1], 4, 4, (struct regs){ 0, 0, 0, 0 });
+	expect(v2->vcpu[1], 4, UINT32_MAX, (struct regs){ 0, 0, 0, 0 });
+}
+
+/*
+ * A bug that was: without sizes of caches glibc copied whatever was longer than 16 KiB around them.
+ * AMD's form, which has the same sizes, is in test_svm.c.
+ */
+static void caches_are_of_a_usual_size(void **state)
+{
+	static const struct {
+		uint32_t level, bytes, sharing;
+	} row[] = { { 1, 32768, 1 }, { 1, 32768, 1 }, { 2, 1048576, 1 }, { 3, 16777216, 4 } };
+
+	(void)state;
+	expect(v2->vcpu[1], 2, 0, (struct regs){ 0xff01, 0, 0, 0 });
+	for (uint32_t n = 0; n < HVM_ARRAY_SIZE(row); n++) {
+		struct regs r = cpuid(v2->vcpu[1], &os, 4, n);
+
+		assert_int_equal((r.eax >> 5) & 7, row[n].level);
+		assert_int_equal(((r.eax >> 14) & 0xfff) + 1, row[n].sharing);
+		assert_int_equal((r.eax >> 26) + 1, 4);
+		assert_int_equal(((r.ebx >> 22) + 1) * ((r.ebx & 0xfff) + 1) * (r.ecx + 1),
+				 row[n].bytes);
+	}
+	expect(v2->vcpu[1], 0x80000006, 0, (struct regs){ 0, 0, 0x04008140, 0 });
+	assert_int_equal(cpuid(v1->vcpu[0], &os, 4, 3).eax >> 14, 0);
 }
 
 /* The software CPU shows the same as any vendor without needs of its own. */
@@ -285,6 +310,7 @@ int main(void)
 		TEST(the_hypervisor_shows_itself_to_firmware_only),
 		TEST(the_brand_is_the_models_name),
 		TEST(leaves_that_do_not_exist_are_zero),
+		TEST(caches_are_of_a_usual_size),
 		TEST(the_engine_does_not_show),
 	};
 

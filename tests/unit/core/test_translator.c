@@ -109,9 +109,12 @@ static uint8_t *random_vex_field(uint8_t *p, unsigned int base, unsigned int ind
 		{ 2, 3, 0xf6, 8, 1, 0 }, { 2, 0, 0xf7, 8, 1, 0 }, { 2, 1, 0xf7, 8, 1, 0 },
 		{ 2, 2, 0xf5, 8, 1, 0 }, { 3, 3, 0xf0, 8, 0, 1 }, { 3, 1, 0x22, 8, 1, 1 },
 		{ 3, 1, 0x16, 8, 0, 1 }, { 2, 1, 0xb9, 8, 1, 0 }, { 2, 1, 0x18, 8, 0, 0 },
+		{ 1, 2, 0x6f, 8, 0, 0 }, { 1, 2, 0x7f, 8, 0, 0 }, { 1, 0, 0x11, 8, 0, 0 },
 	};
 	unsigned int k = native_pick(HVM_ARRAY_SIZE(insns)), reg = native_pick(16);
 	unsigned int vvvv = insns[k].vvvv ? native_pick(16) : 15;
+	bool whole = insns[k].opcode == 0x6f || insns[k].opcode == 0x7f ||
+		     (insns[k].opcode == 0x11 && !insns[k].pp); /* a vector */
 
 	if (insns[k].digit < 8)
 		reg = insns[k].digit;
@@ -119,7 +122,7 @@ static uint8_t *random_vex_field(uint8_t *p, unsigned int base, unsigned int ind
 	*p++ = (uint8_t)((reg & 8 ? 0 : 0x80) | (index & 8 ? 0 : 0x40) | (base & 8 ? 0 : 0x20) |
 			 insns[k].map);
 	*p++ = (uint8_t)((insns[k].opcode == 0x18 ? 0 : native_pick(2) << 7) | vvvv << 3 |
-			 insns[k].pp);
+			 (whole ? native_pick(2) << 2 : 0) | insns[k].pp);
 	*p++ = insns[k].opcode;
 	p = random_field(p, reg, base, index);
 	if (insns[k].imm)

@@ -317,6 +317,25 @@ static void an_exit_counts_once(void **state)
 	stop();
 }
 
+/* Sizes as in test_cpuid.c. */
+static void caches_are_shown_in_amds_form(void **state)
+{
+	const struct hvm_cpuid_state os = { .paging = true };
+	uint32_t out[4];
+
+	(void)state;
+	start(0);
+	hvm_cpuid(v, &os, 4, 0, out);
+	assert_int_equal(out[0], 0);
+	hvm_cpuid(v, &os, 0x80000005, 0, out);
+	assert_int_equal(out[2], 32u << 24 | 0x80140);
+	assert_int_equal(out[3], 32u << 24 | 0x80140);
+	hvm_cpuid(v, &os, 0x80000006, 0, out);
+	assert_int_equal(out[2], 1024u << 16 | 0x8140);
+	assert_int_equal(out[3], 32u << 18 | 0x8140);
+	stop();
+}
+
 static void cr4_from_rdx(struct svm_vcpu *sv, struct svm_vmcb *b, unsigned int n)
 {
 	(void)sv;
@@ -985,6 +1004,7 @@ int main(void)
 		cmocka_unit_test(hvm_v3_is_refused_where_the_host_lacks_a_part_of_it),
 		cmocka_unit_test(an_instruction_is_as_long_as_it_is_with_and_without_next_rip),
 		cmocka_unit_test(an_exit_counts_once),
+		cmocka_unit_test(caches_are_shown_in_amds_form),
 		cmocka_unit_test(a_guest_counts_at_the_rate_that_it_knows),
 		cmocka_unit_test(another_rate_is_refused_where_the_processor_cannot_multiply),
 		cmocka_unit_test(a_move_to_cr4_is_understood_with_and_without_decode_assists),
