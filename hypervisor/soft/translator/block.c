@@ -200,18 +200,30 @@ bool tr_leaves_behind(const struct x86_insn *i)
 {
 	if (i->op == X86_OP_VEX)
 		return x86_vex_row(i)->kind == X86_VEX_MXCSR;
-	return i->op == X86_OP_LDMXCSR || i->op == X86_OP_FXRSTOR || i->op == X86_OP_XRSTOR;
+	switch (i->op) {
+	case X86_OP_LDMXCSR:
+	case X86_OP_FXRSTOR:
+	case X86_OP_XRSTOR:
+	case X86_OP_FLDCW:
+	case X86_OP_FLDENV:
+	case X86_OP_FRSTOR: return true;
+	}
+	return false;
 }
 
-/* Leave without a link. */
-static void block_leave(struct tr *t, unsigned int end)
+void tr_leave(struct tr *t, unsigned int end)
 {
-	if (t->flags == TR_IN_HOST)
-		tr_emit_save_flags(t, TR_T0);
 	tr_load(t, TR_T0, TR_FIELD(tr.page_ip));
 	tr_lea(t, TR_T0, tr_based(TR_T0, (int32_t)(t->page_off + end)));
 	tr_mov_imm(t, TR_T1, 0);
 	tr_jump(t, TR_ALWAYS, t->g->code.rw + t->g->exit);
+}
+
+static void block_leave(struct tr *t, unsigned int end)
+{
+	if (t->flags == TR_IN_HOST)
+		tr_emit_save_flags(t, TR_T0);
+	tr_leave(t, end);
 }
 
 /* Returns how many instructions that was. */
@@ -223,19 +235,21 @@ static unsigned int block_insn(struct tr *t)
 	t->use = tr_flag_use(i);
 	t->live_before = t->live[t->n];
 	t->live_after = t->live[t->n + 1];
+	tr_x87_before(t, i);
 	if (i->exec != x86_exec_ud) {
 		unsigned int group = tr_stack_group(t);
 
 		if (group)
 			done = group;
 		else if (!tr_int_insn(t, i) && !tr_branch_insn(t, i) && !tr_sse_insn(t, i) &&
-			 !tr_vex_insn(t, i))
+			 !tr_x87_insn(t, i) && !tr_vex_insn(t, i))
 			done = 0;
 	} else {
 		done = 0;
 	}
 	if (!done) {
 		t->sv->vcpu->stats.tr_calls++;
+		tr_x87_flush(t);
 		tr_clobber(t);
 		tr_exec(t, t->n);
 		done = 1;
@@ -276,8 +290,10 @@ static void block_body(struct tr *t)
 	t->rec->body = block_offset(t, t->p);
 	t->flags = TR_IN_MEM;
 	block_xmm(t);
+	tr_x87_begin(t);
 	t->n = 0;
 	block_insns(t, t->count - 1);
+	tr_x87_flush(t);
 	if (t->count < t->b->count)
 		block_leave(t, last->end);
 	else if (!block_ends(last) || last->exec == x86_exec_ud)

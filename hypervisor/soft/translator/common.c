@@ -141,6 +141,7 @@ static uint8_t *common_leave(struct tr *t)
 {
 	uint8_t *at = t->p;
 
+	tr_x87_emit_save(t, 0);
 	tr_load(t, TR_STATE, AT(tr.host_rsp, 0));
 	for (unsigned int n = HVM_ARRAY_SIZE(common_saved); n-- > 0;)
 		common_pop(t, common_saved[n]);
@@ -148,16 +149,17 @@ static uint8_t *common_leave(struct tr *t)
 	return at;
 }
 
-/* T0: where the guest goes on. T1: the site. */
+/* T0: where the guest goes on. T1: the site. At interp, T0: the block to interpret. */
 static void common_exit(struct tr *t, const uint8_t *leave)
 {
-	uint8_t *no_xmm, *no_ymm;
+	uint8_t *no_xmm, *no_ymm, *rest;
 
 	t->g->exit = common_here(t);
 	common_put_gprs(t, 0);
 	tr_store(t, AT(cpu.x86_ip, 0), TR_T0);
 	tr_op_mem(t, 0x89, TR_T1, AT(tr.site, 0));
 	tr_mov_imm(t, X86_RAX, TR_EXIT_GO);
+	rest = t->p;
 	common_cmp_imm8(t, AT(tr.xmm_live, 0), 0);
 	no_xmm = tr_jump(t, 4, NULL);
 	common_put_xmm(t, 0);
@@ -168,6 +170,12 @@ static void common_exit(struct tr *t, const uint8_t *leave)
 	tr_store_imm32(t, AT(tr.xmm_live, 0), TR_LIVE_NONE);
 	tr_patch(no_xmm, t->p);
 	tr_jump(t, TR_ALWAYS, leave);
+
+	t->g->interp = common_here(t);
+	common_put_gprs(t, 0);
+	tr_store(t, AT(cpu.x86_ip, 0), TR_T0);
+	tr_mov_imm(t, X86_RAX, TR_EXIT_INTERP);
+	tr_jump(t, TR_ALWAYS, rest);
 }
 
 /*
@@ -345,5 +353,6 @@ void tr_make_common(struct tr *t)
 	common_load(t, leave, false);
 	t->g->load_ymm = common_here(t);
 	common_load(t, leave, true);
+	tr_x87_make_common(t);
 	t->g->common_bytes = common_here(t);
 }

@@ -42,6 +42,7 @@ static const struct {
 	F(PTEST, 0, ARITH),
 	/* DIV leaves all of them undefined, and may fault. */
 	F(DIV, 0, 0), F(IDIV, 0, 0),
+	F(FCMOVCC, CONDITION, 0),
 	F(CLD, 0, 0), F(STD, 0, 0), F(STAC, 0, 0), F(CLAC, 0, 0), F(CLI, 0, 0),
 #undef F
 };
@@ -79,6 +80,8 @@ struct tr_flag_use tr_flag_use(const struct x86_insn *i)
 	struct tr_flag_use u = { .reads = TR_ALL };
 	bool none = false;
 
+	if (tr_x87_flag_use(i, &u))
+		return u;
 	if (i->op == X86_OP_VEX)
 		return tr_vex_flag_use(i);
 	/* Jumps leave the block: their targets may read everything. */
@@ -101,6 +104,8 @@ struct tr_flag_use tr_flag_use(const struct x86_insn *i)
 
 static bool flag_may_fault(const struct x86_insn *i)
 {
+	if (i->op >= X86_OP_FADD && i->op <= X86_OP_FNOP_LEGACY)
+		return true;
 	switch (i->op) {
 	case X86_OP_LEA:
 	case X86_OP_NOP:

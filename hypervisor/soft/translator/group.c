@@ -34,11 +34,13 @@ static unsigned int group_size(const struct tr *t, const struct x86_insn *i)
 {
 	if (tr_has_int_template(i))
 		return i->msize ? i->msize : 1u << i->osize;
-	return tr_is_sse(t, i) || tr_is_vex(t, i) ? i->msize : 0;
+	return tr_is_sse(t, i) || tr_is_x87(t, i) || tr_is_vex(t, i) ? i->msize : 0;
 }
 
-static bool group_writes(const struct x86_insn *i)
+static bool group_writes(const struct tr *t, const struct x86_insn *i)
 {
+	if (tr_is_x87(t, i))
+		return tr_x87_writes(i);
 	if (i->op == X86_OP_CMP || i->op == X86_OP_TEST || i->op == X86_OP_BT ||
 	    i->op == X86_OP_MUL || i->op == X86_OP_IMUL)
 		return false;
@@ -76,13 +78,16 @@ static bool group_goes_on(const struct tr *t, const struct x86_insn *i)
 		return false;
 	if (i->op == X86_OP_JCC)
 		return true;
-	if (!tr_has_int_template(i) && !tr_is_sse(t, i) && !tr_is_vex(t, i))
+	if (!tr_has_int_template(i) && !tr_is_sse(t, i) && !tr_is_x87(t, i) && !tr_is_vex(t, i))
 		return false;
 	return !group_accesses(i) || group_plain(i);
 }
 
 static bool group_changes_reg(const struct x86_insn *i, unsigned int r)
 {
+	/* Their dst is a place in the stack. */
+	if (i->op >= X86_OP_FADD && i->op <= X86_OP_FNOP_LEGACY)
+		return i->op == X86_OP_FNSTSW_AX && r == X86_RAX;
 	switch (i->op) {
 	case X86_OP_VEX: return tr_vex_changes_reg(i, r);
 	case X86_OP_MUL:
@@ -124,7 +129,7 @@ static bool group_add(struct tr_group *g, const struct tr *t, const struct x86_i
 		return false;
 	g->low = (int32_t)low;
 	g->high = (int32_t)high;
-	g->write = g->write || group_writes(i);
+	g->write = g->write || group_writes(t, i);
 	return true;
 }
 
@@ -228,6 +233,7 @@ void tr_group_clones(struct tr *t, void (*insns)(struct tr *t, unsigned int last
 		tr_patch(g->failed, t->p);
 		t->n = g->first;
 		t->flags = TR_IN_MEM;
+		t->x87 = g->x87;
 		insns(t, g->last);
 		group_join(t, g->flags, t->live[g->last + 1u]);
 		tr_jump(t, TR_ALWAYS, g->end);

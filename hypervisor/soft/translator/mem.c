@@ -44,12 +44,18 @@ void tr_exec(struct tr *t, unsigned int n)
 
 	tr_mov_imm(t, TR_T0, (uint64_t)(uintptr_t)tr_insn(t, n));
 	tr_mov_imm(t, TR_T1, t->page_off);
+	if (tr_x87_uses(tr_insn(t, n))) {
+		tr_call(t, t->g->code.rw + t->g->exec_x87);
+		t->x87.live = false;
+		return;
+	}
 	tr_call(t, t->g->code.rw + (mxcsr ? t->g->exec_sse : t->g->exec));
 }
 
 void tr_finish_cold(struct tr *t)
 {
 	unsigned int last = t->cold_last > t->n ? t->cold_last : t->n;
+	bool x87_live = t->x87.live;
 
 	t->cold_last = 0;
 	if (!t->pending_count)
@@ -57,8 +63,12 @@ void tr_finish_cold(struct tr *t)
 	tr_swap(t);
 	for (unsigned int k = 0; k < t->pending_count; k++)
 		tr_patch(t->pending[k], t->p);
+	tr_x87_emit_notes(t, &t->x87_before);
 	for (unsigned int n = t->n; n <= last; n++)
 		tr_exec(t, n);
+	if (tr_leaves_behind(tr_insn(t, last)))
+		tr_leave(t, tr_insn(t, last)->end);
+	tr_x87_cold_end(t, tr_insn(t, last), x87_live);
 	if (t->flags != TR_IN_MEM && t->live_after)
 		tr_emit_load_flags(t, TR_T0);
 	tr_jump(t, TR_ALWAYS, t->other);

@@ -54,6 +54,7 @@ int soft_tr_init(struct soft_vcpu *sv, enum soft_tr_mode mode, unsigned int vcpu
 	}
 	if (rc)
 		return rc;
+	tr_x87_init(g);
 	tr_reset(g);
 	g->mode = mode;
 	return mode == SOFT_TR_VERIFY ? soft_tr_verify_init(sv) : 0;

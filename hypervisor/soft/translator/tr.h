@@ -101,6 +101,17 @@ struct tr_flag_use {
 #define TR_PENDING 8
 
 /*
+ * The x87 state as the code so far leaves it: is it in the host's unit (else nobody knows), and of
+ * which instructions the pointers are still to be put into struct x86_cpu.
+ */
+struct tr_x87 {
+	bool live;
+	bool fdp;		     /* mem's operand address has not been stored yet */
+	const struct x86_insn *last; /* NULL: all is there */
+	const struct x86_insn *mem;  /* the last with a memory operand, or NULL */
+};
+
+/*
  * Instructions [first, last] with operands at one base, and index, that do not change between them:
  * one probe for all of those operands, whose addend stays in T2 (group.c).
  */
@@ -114,6 +125,7 @@ struct tr_group {
 	uint8_t *failed;     /* end of the jump that is taken when the probe fails */
 	uint8_t *end;	     /* code behind the last instruction ... */
 	enum tr_flags flags; /* ... and where flags are there */
+	struct tr_x87 x87;   /* ahead of the first */
 };
 #define TR_GROUPS 8
 
@@ -140,6 +152,8 @@ struct tr {
 	unsigned int group_count;
 	bool in_group; /* the last of group[] */
 	bool no_groups;
+	struct tr_x87 x87, x87_before; /* now, and ahead of instruction n */
+	bool no_x87;		       /* by handlers in this block */
 };
 
 static inline const struct x86_insn *tr_insn(const struct tr *t, unsigned int n)
@@ -307,6 +321,31 @@ bool tr_vex_changes_reg(const struct x86_insn *i, unsigned int reg);
 #define TR_LIVE_XMM  1u
 #define TR_LIVE_YMM  2u
 
+/* -- x87 (x87.c, x87_state.c) -------------------------------------------------------------- */
+
+bool tr_x87_insn(struct tr *t, const struct x86_insn *i);
+bool tr_is_x87(const struct tr *t, const struct x86_insn *i);
+/* Is its memory operand written? */
+bool tr_x87_writes(const struct x86_insn *i);
+/* Does the handler of @i look at the x87 state, or change it? */
+bool tr_x87_uses(const struct x86_insn *i);
+/* What it does with the flags; false: @i is not an x87 instruction, or one with a condition. */
+bool tr_x87_flag_use(const struct x86_insn *i, struct tr_flag_use *ret);
+/* At the block's start, flags are in c->arith: bring the state in if any instruction needs it. */
+void tr_x87_begin(struct tr *t);
+/* Ahead of every instruction. */
+void tr_x87_before(struct tr *t, const struct x86_insn *i);
+/* Put the pointers of the last instruction in place; changes no flags, takes T0 and T1. */
+void tr_x87_flush(struct tr *t);
+void tr_x87_emit_notes(struct tr *t, const struct tr_x87 *x);
+/* Behind handlers in @i's cold stub: as it was, @live. */
+void tr_x87_cold_end(struct tr *t, const struct x86_insn *i, bool live);
+/* Common routines. The save, if it is live, takes T2 alone. */
+void tr_x87_make_common(struct tr *t);
+void tr_x87_emit_save(struct tr *t, unsigned int below);
+/* Learn about the host's unit. */
+void tr_x87_init(struct soft_tr *g);
+
 /* -- common routines (common.c) ------------------------------------------------------------ */
 
 void tr_make_common(struct tr *t);
@@ -324,8 +363,11 @@ void tr_make_common(struct tr *t);
 #define TR_EXIT_GO     32u /* ip and site are set */
 #define TR_EXIT_INTERP 33u /* interpret the block at ip */
 
-/* Is translated code left behind @i, since MXCSR may be one that the host cannot run with? */
+/* Is translated code left behind @i, since MXCSR or FCW may be one that the host cannot run with?
+ */
 bool tr_leaves_behind(const struct x86_insn *i);
+/* Leave without a link, for the instruction at @end from the block's start; T0 and T1 are taken. */
+void tr_leave(struct tr *t, unsigned int end);
 
 /* -- verify.c ------------------------------------------------------------------------------ */
 

@@ -76,6 +76,12 @@ struct soft_tr {
 	uint32_t xmm_live;   /* TR_LIVE_* */
 	uint32_t mxcsr;	     /* the C code's */
 	uint32_t from_block; /* block whose indirect branch was last taken, by arena offset */
+	uint32_t x87_live;
+	uint16_t x87_fcw_host;		     /* the C code's */
+	bool x87_keeps_c1;		     /* the host's FCOMI leaves C1 alone ... */
+	bool x87_can_turn;		     /* ... and its FINCSTP the other condition codes */
+	uint32_t x87_env[7];		     /* of FLDENV */
+	_Alignas(16) uint8_t x87_image[512]; /* of FXSAVE */
 	/* Indirect branches: far entries to try, by low bits of ip. */
 	uint64_t jump[SOFT_TR_JUMPS][SOFT_TR_JUMP_ENTRIES];
 	struct soft_tr_jump jump2[SOFT_TR_JUMPS][SOFT_TR_JUMPS2];
@@ -90,7 +96,8 @@ struct soft_tr {
 	uint32_t block_count, block_max, page_count, page_max;
 	struct soft_tr_page *page_hash[SOFT_TR_PAGE_BUCKETS];
 	uint32_t common_bytes; /* at the buffer's start */
-	uint32_t enter, exec, exec_sse, exit, miss, load_xmm, load_ymm;
+	uint32_t enter, exec, exec_sse, exit, interp, miss, load_xmm, load_ymm;
+	uint32_t exec_x87, load_x87, reload_x87;
 	uint32_t jump_key[SOFT_TR_JUMPS];
 	uint64_t generation;	       /* counts flushes */
 	uint32_t named;		       /* blocks, in the perf map */

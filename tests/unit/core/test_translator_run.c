@@ -2,8 +2,8 @@
 /*
  * test_translator_run.c - whole programs, translated and interpreted: random blocks in four pages
  * that jump, call and return among one another, directly, by tables and across pages, pass flags
- * over their ends, change each other's code, and reload CR3 on the way. What is left at the end
- * must be the same: registers, flags, memory, code.
+ * over their ends, change each other's code, and reload CR3 on the way, while x87 state goes from
+ * block to block. What is left at the end must be the same: registers, flags, memory, code.
  *
  * HVM_TRANSLATOR_PROGRAMS: how many (1,500); HVM_TRANSLATOR_SEED: where to start.
  */
@@ -39,6 +39,7 @@ static struct {
 	uint32_t patch[PATCHABLE];
 	unsigned int patches;
 	struct native_state regs[2];
+	struct x86_fpu fpu[2];
 	uint8_t ram[2][CODE_BYTES + DATA_BYTES];
 } t;
 
@@ -200,6 +201,71 @@ static void insn_sse(void)
 	put32(native_pick(DATA_BYTES - 16));
 }
 
+/* An x87 instruction with an operand somewhere in the data. */
+static void x87_mem(unsigned int opcode, unsigned int digit)
+{
+	put(2, opcode, 0x80 | digit << 3 | R_BASE);
+	put32(native_pick(DATA_BYTES - 128));
+}
+
+static void insn_x87(void)
+{
+	static const uint8_t mem[][2] = {
+		{ 0xdd, 0 }, { 0xdd, 0 }, { 0xd9, 0 }, { 0xdb, 0 }, { 0xdf, 5 }, { 0xdb, 5 },
+		{ 0xdd, 3 }, { 0xd9, 3 }, { 0xd9, 2 }, { 0xdb, 3 }, { 0xdf, 7 }, { 0xdb, 7 },
+		{ 0xdc, 0 }, { 0xdc, 1 }, { 0xd8, 4 }, { 0xda, 6 }, { 0xdb, 1 }, { 0xdd, 7 },
+	};
+	static const uint8_t reg[][2] = {
+		{ 0xd8, 0xc1 }, { 0xde, 0xc9 }, { 0xdc, 0xe2 }, { 0xd9, 0xc9 }, { 0xd9, 0xe8 },
+		{ 0xd9, 0xeb }, { 0xd9, 0xfa }, { 0xd9, 0xfc }, { 0xd9, 0xe0 }, { 0xd9, 0xc2 },
+		{ 0xdd, 0xd8 }, { 0xdd, 0xd9 }, { 0xde, 0xf9 }, { 0xdb, 0xf1 }, { 0xdf, 0xe9 },
+		{ 0xda, 0xc1 }, { 0xdb, 0xd2 }, { 0xdf, 0xe0 }, { 0xd9, 0xe5 }, { 0xd9, 0xf7 },
+	};
+	unsigned int n = 1 + native_pick(6);
+
+	while (n--) {
+		const uint8_t *m = mem[native_pick(HVM_ARRAY_SIZE(mem))];
+		const uint8_t *r = reg[native_pick(HVM_ARRAY_SIZE(reg))];
+
+		if (native_pick(2))
+			x87_mem(m[0], m[1]);
+		else
+			put(2, r[0], r[1]);
+	}
+}
+
+/* What handlers do with the state, and other control words; now and then one that unmasks. */
+static void insn_x87_state(void)
+{
+	unsigned int fcw = (unsigned int)native_random() & 0xf00;
+
+	switch (native_pick(8)) {
+	case 0: put(2, 0xdb, 0xe3); return; /* fninit */
+	case 1: put(2, 0xdd, 0xc3); return; /* ffree */
+	case 2: put(2, 0xdb, 0xe2); return; /* fnclex */
+	case 3: x87_mem(0xdd, 6); return;   /* fnsave */
+	case 4: put(2, 0x0f, 0x77); return; /* emms */
+	case 5:				    /* fnstenv, fldenv */
+		put(6, 0xd9, 0xb5, 0, 1, 0, 0);
+		put(6, 0xd9, 0xa5, 0, 1, 0, 0);
+		return;
+	}
+	/* push; fldcw (%rsp); pop */
+	fcw |= native_pick(16) ? 0x7f : 0x40 | native_pick(64);
+	put(1, 0x68);
+	put32(fcw);
+	put(4, 0xd9, 0x2c, 0x24, 0x59);
+	if (fcw == (fcw | 0x3f))
+		return;
+	/* What it leaves must not be a pending exception for the next program. */
+	put(2, 0xdb, 0xe2);
+	x87_mem(0xd9, 7); /* fnstcw */
+	put(2, 0xd9, 0xe8);
+	put(1, 0x68);
+	put32(0x37f);
+	put(6, 0xdb, 0xe2, 0xd9, 0x2c, 0x24, 0x59);
+}
+
 /* A store into a constant of some block. */
 static void insn_patch(void)
 {
@@ -228,14 +294,16 @@ static void insn_cr3(void)
 static void random_insn(void)
 {
 	static void (*const insns[])(void) = {
-		insn_alu,   insn_alu,	insn_alu,   insn_alu_mem, insn_alu_mem, insn_flags,
-		insn_flags, insn_shift, insn_stack, insn_sse,	  insn_imm,	insn_locked,
+		insn_alu,   insn_alu,	 insn_alu,   insn_alu_mem, insn_alu_mem,
+		insn_flags, insn_flags,	 insn_shift, insn_stack,   insn_sse,
+		insn_imm,   insn_locked, insn_x87,   insn_x87,
 	};
 
 	switch (native_pick(40)) {
 	case 0: insn_patch(); return;
 	case 1: insn_patchable(); return;
 	case 2: insn_cr3(); return;
+	case 3: insn_x87_state(); return;
 	}
 	insns[native_pick(HVM_ARRAY_SIZE(insns))]();
 }
@@ -316,7 +384,10 @@ static void prepare(void)
 			s.gpr[r] = native_random();
 	memset(s.xsave, 0, sizeof(s.xsave)); /* as after a reset ... */
 	s.xsave[25] = 0x1f;
-	s.xsave[24] = 0x80; /* ... and MXCSR masks all exceptions */
+	s.xsave[24] = 0x80; /* ... and MXCSR masks all exceptions, */
+	s.xsave[0] = 0x7f;  /* FCW too */
+	s.xsave[1] = 0x03;
+	s.xsave[512] = 3;
 	s.gpr[R_BASE] = DATA;
 	s.gpr[R_TABLE] = DATA + DATA_BYTES;
 	s.gpr[R_FUEL] = FUEL;
@@ -336,6 +407,7 @@ static void run(unsigned int which, enum soft_tr_mode mode)
 	assert_int_equal(guest_run(g, 0), HVM_EXIT_NONE);
 	memset(&t.regs[which], 0, sizeof(t.regs[which]));
 	native_get_regs(&t.sv->cpu, &t.regs[which]);
+	t.fpu[which] = t.sv->cpu.fpu;
 	memcpy(t.ram[which], g->ram + GUEST_CODE, CODE_BYTES);
 	memcpy(t.ram[which] + CODE_BYTES, g->ram + DATA, DATA_BYTES);
 }
@@ -344,6 +416,9 @@ static void compare(uint64_t seed)
 {
 	const char *differs = native_regs_differ(&t.regs[0], &t.regs[1], X86_EFL_ARITH);
 
+	if (!differs &&
+	    memcmp((const uint8_t *)&t.fpu[0], (const uint8_t *)&t.fpu[1], sizeof(t.fpu[0])))
+		differs = "x87 pointers";
 	if (!differs && memcmp(t.ram[0], t.ram[1], sizeof(t.ram[0])))
 		differs = "memory";
 	if (!differs)
@@ -353,6 +428,10 @@ static void compare(uint64_t seed)
 	for (unsigned int n = 0; n < 16; n++)
 		fprintf(stderr, "  gpr%u: %llx %llx\n", n, (unsigned long long)t.regs[0].gpr[n],
 			(unsigned long long)t.regs[1].gpr[n]);
+	fprintf(stderr, "  fcw %x %x fsw %x %x fop %x %x fip %llx %llx fdp %llx %llx\n",
+		t.fpu[0].fcw, t.fpu[1].fcw, t.fpu[0].fsw, t.fpu[1].fsw, t.fpu[0].fop, t.fpu[1].fop,
+		(unsigned long long)t.fpu[0].fip, (unsigned long long)t.fpu[1].fip,
+		(unsigned long long)t.fpu[0].fdp, (unsigned long long)t.fpu[1].fdp);
 	fprintf(stderr, "  rflags: %llx %llx\n", (unsigned long long)t.regs[0].rflags,
 		(unsigned long long)t.regs[1].rflags);
 	for (unsigned int n = 0; n < sizeof(t.ram[0]); n++)
