@@ -285,7 +285,7 @@ static bool x87_mem(struct tr *t, const struct x86_insn *i, bool write)
 {
 	struct tr_mem m;
 
-	if (!tr_address(t, i, i->msize, write, false, &m))
+	if (!tr_address(t, i, i->msize, write, 0, &m))
 		return false;
 	tr_op_mem(t, i->opcode, (i->modrm >> 3) & 7, m);
 	return true;
@@ -313,7 +313,7 @@ static bool x87_load_fcw(struct tr *t, const struct x86_insn *i)
 	const struct tr_rm t0 = tr_reg(TR_T0), t1 = tr_reg(TR_T1);
 	struct tr_mem m;
 
-	if (!tr_address(t, i, 2, false, false, &m))
+	if (!tr_address(t, i, 2, false, 0, &m))
 		return false;
 	tr_clobber(t);
 	tr_op_mem(t, TR_0F | 0xb7, TR_T0, m); /* movzx */
@@ -335,7 +335,7 @@ static bool x87_store_fcw(struct tr *t, const struct x86_insn *i)
 {
 	struct tr_mem m;
 
-	if (!tr_address(t, i, 2, true, false, &m))
+	if (!tr_address(t, i, 2, true, 0, &m))
 		return false;
 	tr_op_mem(t, TR_0F | 0xb7, TR_T0, TR_FIELD(cpu.fpu.fcw));
 	tr_op_mem(t, TR_P66 | 0x89, TR_T0, m);

@@ -134,14 +134,14 @@ static void state_turn(struct tr *t, unsigned int below)
 
 	m.m.disp++;
 	for (unsigned int bit = 1; bit < 8; bit *= 2) {
-		uint8_t * not ;
+		uint8_t *skip;
 
 		tr_op_rm(t, 0xf6, 0, &m, 1); /* test */
 		tr_byte(t, bit << (X86_FSW_TOP_SHIFT - 8));
-		not = tr_jump(t, 4, NULL);
+		skip = tr_jump(t, 4, NULL);
 		for (unsigned int n = 0; n < bit; n++)
 			x87_bytes(t, 0xd9, 0xf6); /* fdecstp */
-		tr_patch(not, t->p);
+		tr_patch(skip, t->p);
 	}
 }
 
