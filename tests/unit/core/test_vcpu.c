@@ -4,7 +4,9 @@
  * Intel SDM Vol 3A 8.4 "Multiple-Processor (MP) Initialization", 9.1 "Initialization Overview".
  */
 #include <pthread.h>
-#include <time.h>
+#include <sched.h>
+#include <stdio.h>
+#include <unistd.h>
 
 #include "fake_domain.h"
 
@@ -68,26 +70,45 @@ static void a_kick_leaves_run_at_once_and_only_once(void **state)
 struct sleeper {
 	struct vcpu *v;
 	enum hvm_exit_reason reason;
+	pid_t tid;
 };
+
+/* Does the kernel say that thread @tid sleeps? */
+static bool sleeps(pid_t tid)
+{
+	char path[64], line[256], *state;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
+	f = fopen(path, "r");
+	if (!f)
+		return false;
+	state = fgets(line, sizeof(line), f) ? strrchr(line, ')') : NULL;
+	fclose(f);
+	return state && state[2] == 'S';
+}
 
 static void *sleeper_main(void *arg)
 {
 	struct sleeper *s = arg;
 	struct hvm_exit e = { 0 };
 
+	__atomic_store_n(&s->tid, gettid(), __ATOMIC_SEQ_CST);
 	if (!vcpu_run(s->v, &e))
 		s->reason = (enum hvm_exit_reason)e.reason;
 	return NULL;
 }
 
+/* Comes back when it has done what it was asked for, and sleeps. */
 static pthread_t sleeper_start(struct sleeper *s, struct vcpu *v)
 {
-	const struct timespec moment = { .tv_nsec = 5000000 };
 	pthread_t t;
 
-	*s = (struct sleeper){ v, HVM_EXIT_NONE };
+	*s = (struct sleeper){ .v = v, .reason = HVM_EXIT_NONE };
 	assert_int_equal(pthread_create(&t, NULL, sleeper_main, s), 0);
-	nanosleep(&moment, NULL);
+	while ((__atomic_load_n(&v->requests, __ATOMIC_SEQ_CST) & ~HVM_REQ_NMI) ||
+	       !__atomic_load_n(&s->tid, __ATOMIC_SEQ_CST) || !sleeps(s->tid))
+		sched_yield();
 	return t;
 }
 
