@@ -178,7 +178,7 @@ enum {
 
 static void mode_get_fpu(const struct x86_fpu *f, uint8_t *area)
 {
-	static const struct x86_xmm none[16];
+	static const uint8_t none[sizeof(f->ymmh)];
 	uint64_t bv = X86_XCR0_X87 | X86_XCR0_SSE;
 	uint32_t mxcsr_mask = 0xffff;
 	unsigned int top = (f->fsw >> 11) & 7;
@@ -198,7 +198,7 @@ static void mode_get_fpu(const struct x86_fpu *f, uint8_t *area)
 	}
 	memcpy(area + FX_XMM, f->xmm, sizeof(f->xmm));
 	/* Where nothing of it is used it may be a model that has not got it. */
-	if (memcmp(f->ymmh, none, sizeof(none)) != 0)
+	if (memcmp((const uint8_t *)f->ymmh, none, sizeof(none)) != 0)
 		bv |= X86_XCR0_AVX;
 	memcpy(area + XSAVE_AVX, f->ymmh, sizeof(f->ymmh));
 	memcpy(area + FX_XSTATE_BV, &bv, 8);

@@ -100,7 +100,7 @@ enum x86_form {
 #define X86_F_66     0x08 /* operand-size prefix present */
 #define X86_F_ENDS   0x10 /* control may not fall through to the next instruction of the block */
 #define X86_F_SEGOVR 0x20 /* explicit segment override */
-#define X86_F_W	     0x40 /* REX.W */
+#define X86_F_W	     0x40 /* REX.W or VEX.W */
 
 enum x86_rep {
 	X86_REP_NONE,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The compiled workloads of tests/bench/engine, linked statically: floating point (SSE, x87, AVX2
- * where the processor has it), system calls, memory. Each prints a checksum, which the bench compares between the engines.
+ * where the processor has it), system calls, memory. Each prints a checksum, which the bench
+ * compares between the engines.
  */
 #include <stdint.h>
 #include <stdio.h>
