@@ -331,10 +331,9 @@ static const struct {
 	{ 0x80000007, cpuid_ext7 }, { 0x80000008, cpuid_ext8 },
 };
 
-void hvm_cpuid(struct vcpu *v, const struct hvm_cpuid_state *s, uint32_t leaf, uint32_t subleaf,
-	       uint32_t out[4])
+static void cpuid_show(struct vcpu *v, const struct hvm_cpuid_state *s, uint32_t leaf,
+		       uint32_t subleaf, uint32_t out[4])
 {
-	v->stats.cpuid++;
 	memset(out, 0, 4 * sizeof(out[0]));
 	if (leaf >= 0x40000000 && leaf <= 0x40000002) {
 		cpuid_xen(v, s, leaf, out);
@@ -354,11 +353,19 @@ void hvm_cpuid(struct vcpu *v, const struct hvm_cpuid_state *s, uint32_t leaf, u
 		v->domain->ops->cpuid_filter(v, leaf, subleaf, out);
 }
 
+void hvm_cpuid(struct vcpu *v, const struct hvm_cpuid_state *s, uint32_t leaf, uint32_t subleaf,
+	       uint32_t out[4])
+{
+	v->stats.cpuid++;
+	cpuid_show(v, s, leaf, subleaf, out);
+}
+
+/* No instruction of the guest's, so it does not count. */
 uint64_t hvm_xcr0_allowed(struct vcpu *v)
 {
 	const struct hvm_cpuid_state s = { .paging = true };
 	uint32_t out[4];
 
-	hvm_cpuid(v, &s, 0xd, 0, out);
+	cpuid_show(v, &s, 0xd, 0, out);
 	return out[0];
 }

@@ -63,7 +63,7 @@ struct hvm_stats {
 };
 
 /* Accesses of one instruction that ioemu has already served; see core/ioreq.c. */
-#define HVM_IO_REPLAY_MAX 80 /* FXSAVE to a device: 64 of 8 bytes */
+#define HVM_IO_REPLAY_MAX 128 /* XRSTOR with AVX from a device: 99 */
 struct hvm_io_access {
 	uint64_t address;
 	uint64_t data;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * model.c - CPU models on the software CPU: which instructions a model has, and whether the host
- * can execute what the executor hands to it. Owns nothing; nothing saved.
+ * model.c - CPU models on the software CPU: which instructions a model has (x86/host_model.c
+ * says whether the host can execute them). Owns nothing; nothing saved.
  *
  * An instruction that CPUID does not offer raises #UD, as on the processor that the model
  * describes. That also keeps a guest's instructions away from a host that does not know them.
@@ -62,12 +62,4 @@ bool soft_model_has(uint32_t cpu_model, bool code64, struct x86_insn *i)
 	if (i->op == X86_OP_LAHF || i->op == X86_OP_SAHF)
 		return !code64;
 	return i->op >= X86_OP_COUNT || !model_v2[i->op];
-}
-
-const char *soft_model_missing(uint32_t cpu_model, const struct host_features *f)
-{
-	/* Every instruction that sets flags. */
-	if (!(f->ext1_ecx & 1))
-		return "LAHF in 64-bit mode";
-	return host_lacks_model(cpu_model, f);
 }

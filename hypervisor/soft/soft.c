@@ -257,7 +257,7 @@ static const struct x86_cpu_env soft_env = {
 static int soft_check_host(const struct domain *d)
 {
 	const struct host_features f = host_features_read();
-	const char *missing = soft_model_missing(d->config.cpu_model, &f);
+	const char *missing = host_lacks_model(d->config.cpu_model, &f);
 
 	if (!missing)
 		return 0;

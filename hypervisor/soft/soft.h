@@ -294,10 +294,6 @@ static inline unsigned int soft_jump_index(uint64_t ip)
  * instruction to it is made that.
  */
 bool soft_model_has(uint32_t cpu_model, bool code64, struct x86_insn *i);
-/* soft_model_missing - what the host of @f lacks to execute the model's instructions. NULL:
- * nothing. */
-const char *soft_model_missing(uint32_t cpu_model, const struct host_features *f);
-
 /* -- code.c: which guest memory holds decoded code, across vcpus --------------------------- */
 
 /*

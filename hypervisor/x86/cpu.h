@@ -87,10 +87,6 @@ enum x86_vector {
 #define X86_CR4_SMEP	   0x100000u
 #define X86_CR4_SMAP	   0x200000u
 
-#define X86_XCR0_X87 0x1u
-#define X86_XCR0_SSE 0x2u
-#define X86_XCR0_AVX 0x4u
-
 #define X86_EFER_SCE 0x0001u
 #define X86_EFER_LME 0x0100u
 #define X86_EFER_LMA 0x0400u

@@ -11,10 +11,6 @@
 #include "x86/exec_sse.h"
 
 #define FX_BYTES	 512u
-#define XSAVE_HEADER	 512u /* offset; XSTATE_BV, XCOMP_BV, reserved */
-#define XSAVE_BYTES	 576u
-#define XSAVE_AVX	 576u /* offset */
-#define XCOMP_BV_COMPACT HVM_BIT(63)
 
 /* Layout of the legacy region. */
 struct fx_image {
@@ -192,13 +188,13 @@ static uint64_t xsave_requested(const struct x86_cpu *c)
 {
 	uint64_t asked = (uint32_t)c->gpr[X86_RAX] | c->gpr[X86_RDX] << 32;
 
-	return asked & c->xcr0 & (X86_XCR0_X87 | X86_XCR0_SSE | X86_XCR0_AVX);
+	return asked & c->xcr0 & (HVM_XSTATE_X87 | HVM_XSTATE_SSE | HVM_XSTATE_AVX);
 }
 
 /* The area as far as components @rfbm reach. */
 static unsigned int xsave_bytes(uint64_t rfbm)
 {
-	return rfbm & X86_XCR0_AVX ? HVM_XSAVE_BYTES : XSAVE_BYTES;
+	return rfbm & HVM_XSTATE_AVX ? HVM_XSAVE_BYTES : HVM_XSAVE_LEGACY_BYTES;
 }
 
 #define XSAVE_CHECK(c) \
@@ -219,20 +215,21 @@ static int xsave(struct x86_cpu *c, const struct x86_insn *i)
 	XSAVE_CHECK(c);
 	rfbm = xsave_requested(c);
 	if (!area_ea(c, i, xsave_bytes(rfbm), true, 64, &gva) ||
-	    !x86_probe_area(c, gva, xsave_bytes(rfbm)) || !x86_load64(c, gva + XSAVE_HEADER, &bv))
+	    !x86_probe_area(c, gva, xsave_bytes(rfbm)) ||
+	    !x86_load64(c, gva + HVM_XSAVE_BV_AT, &bv))
 		return X86_ABORT;
 	image_from_fpu(&c->fpu, i->osize == 3, &m);
-	if (rfbm & X86_XCR0_X87)
+	if (rfbm & HVM_XSTATE_X87)
 		ok = x86_put_bytes(c, gva, &m, FX_X87_BYTES) &&
 		     x86_put_bytes(c, gva + FX_ST, m.st, sizeof(m.st));
-	if (ok && (rfbm & (X86_XCR0_SSE | X86_XCR0_AVX)))
+	if (ok && (rfbm & (HVM_XSTATE_SSE | HVM_XSTATE_AVX)))
 		ok = x86_put_bytes(c, gva + FX_MXCSR, &m.mxcsr, 8);
-	if (ok && (rfbm & X86_XCR0_SSE))
+	if (ok && (rfbm & HVM_XSTATE_SSE))
 		ok = x86_put_bytes(c, gva + FX_XMM, m.xmm, FX_XMM_BYTES(c));
-	if (ok && (rfbm & X86_XCR0_AVX))
-		ok = x86_put_bytes(c, gva + XSAVE_AVX, c->fpu.ymmh, FX_XMM_BYTES(c));
+	if (ok && (rfbm & HVM_XSTATE_AVX))
+		ok = x86_put_bytes(c, gva + HVM_XSAVE_AVX_AT, c->fpu.ymmh, FX_XMM_BYTES(c));
 	/* All components count as in use, so what was asked for is in the area. */
-	ok = ok && x86_store64(c, gva + XSAVE_HEADER, bv | rfbm);
+	ok = ok && x86_store64(c, gva + HVM_XSAVE_BV_AT, bv | rfbm);
 	return ok ? X86_NEXT : X86_ABORT;
 }
 
@@ -248,27 +245,27 @@ static int xrstor(struct x86_cpu *c, const struct x86_insn *i)
 	rfbm = xsave_requested(c);
 	if (!area_ea(c, i, xsave_bytes(rfbm), false, 64, &gva) ||
 	    !x86_get_bytes(c, gva, &m, FX_BYTES) ||
-	    !x86_get_bytes(c, gva + XSAVE_HEADER, header, sizeof(header)))
+	    !x86_get_bytes(c, gva + HVM_XSAVE_BV_AT, header, sizeof(header)))
 		return X86_ABORT;
-	if ((rfbm & header[0] & X86_XCR0_AVX) &&
-	    !x86_get_bytes(c, gva + XSAVE_AVX, ymmh, FX_XMM_BYTES(c)))
+	if ((rfbm & header[0] & HVM_XSTATE_AVX) &&
+	    !x86_get_bytes(c, gva + HVM_XSAVE_AVX_AT, ymmh, FX_XMM_BYTES(c)))
 		return X86_ABORT;
 	/* XCOMP_BV and the next 8 bytes must be zero: there is no compacted form. */
 	if ((header[0] & ~c->xcr0) || header[1] || header[2])
 		return x86_raise_err(c, X86_GP, 0);
-	if ((rfbm & (X86_XCR0_SSE | X86_XCR0_AVX)) && (m.mxcsr & ~X86_MXCSR_VALID))
+	if ((rfbm & (HVM_XSTATE_SSE | HVM_XSTATE_AVX)) && (m.mxcsr & ~X86_MXCSR_VALID))
 		return x86_raise_err(c, X86_GP, 0);
 
-	if (rfbm & header[0] & X86_XCR0_X87)
+	if (rfbm & header[0] & HVM_XSTATE_X87)
 		x87_from_image(&c->fpu, i->osize == 3, &m);
-	else if (rfbm & X86_XCR0_X87)
+	else if (rfbm & HVM_XSTATE_X87)
 		x87_to_initial(&c->fpu);
-	if (rfbm & (X86_XCR0_SSE | X86_XCR0_AVX))
+	if (rfbm & (HVM_XSTATE_SSE | HVM_XSTATE_AVX))
 		c->fpu.mxcsr = m.mxcsr;
-	if (rfbm & X86_XCR0_AVX)
+	if (rfbm & HVM_XSTATE_AVX)
 		memcpy(c->fpu.ymmh, ymmh, FX_XMM_BYTES(c));
-	if (rfbm & X86_XCR0_SSE) {
-		if (header[0] & X86_XCR0_SSE)
+	if (rfbm & HVM_XSTATE_SSE) {
+		if (header[0] & HVM_XSTATE_SSE)
 			memcpy(c->fpu.xmm, m.xmm, FX_XMM_BYTES(c));
 		else
 			memset(c->fpu.xmm, 0, FX_XMM_BYTES(c));

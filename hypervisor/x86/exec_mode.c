@@ -66,7 +66,7 @@ static void mode_pick_tlb(struct x86_cpu *c)
 
 static bool mode_has_avx(const struct x86_cpu *c)
 {
-	const uint64_t both = X86_XCR0_SSE | X86_XCR0_AVX;
+	const uint64_t both = HVM_XSTATE_SSE | HVM_XSTATE_AVX;
 
 	return (c->cr4 & X86_CR4_OSXSAVE) && (c->xcr0 & both) == both;
 }
@@ -172,14 +172,12 @@ enum {
 	FX_MXCSR_MASK = 28,
 	FX_ST = 32,
 	FX_XMM = 160,
-	FX_XSTATE_BV = 512,
-	XSAVE_AVX = 576,
 };
 
 static void mode_get_fpu(const struct x86_fpu *f, uint8_t *area)
 {
 	static const uint8_t none[sizeof(f->ymmh)];
-	uint64_t bv = X86_XCR0_X87 | X86_XCR0_SSE;
+	uint64_t bv = HVM_XSTATE_X87 | HVM_XSTATE_SSE;
 	uint32_t mxcsr_mask = 0xffff;
 	unsigned int top = (f->fsw >> 11) & 7;
 
@@ -199,9 +197,9 @@ static void mode_get_fpu(const struct x86_fpu *f, uint8_t *area)
 	memcpy(area + FX_XMM, f->xmm, sizeof(f->xmm));
 	/* Where nothing of it is used it may be a model that has not got it. */
 	if (memcmp((const uint8_t *)f->ymmh, none, sizeof(none)) != 0)
-		bv |= X86_XCR0_AVX;
-	memcpy(area + XSAVE_AVX, f->ymmh, sizeof(f->ymmh));
-	memcpy(area + FX_XSTATE_BV, &bv, 8);
+		bv |= HVM_XSTATE_AVX;
+	memcpy(area + HVM_XSAVE_AVX_AT, f->ymmh, sizeof(f->ymmh));
+	memcpy(area + HVM_XSAVE_BV_AT, &bv, 8);
 }
 
 static void mode_put_x87(struct x86_fpu *f, const uint8_t *area)
@@ -226,16 +224,16 @@ static void mode_put_fpu(struct x86_fpu *f, const uint8_t *area)
 {
 	uint64_t bv;
 
-	memcpy(&bv, area + FX_XSTATE_BV, 8);
+	memcpy(&bv, area + HVM_XSAVE_BV_AT, 8);
 	memset(f, 0, sizeof(*f));
-	if (bv & X86_XCR0_X87)
+	if (bv & HVM_XSTATE_X87)
 		mode_put_x87(f, area);
 	else
 		f->fcw = 0x37f;
-	if (bv & X86_XCR0_SSE)
+	if (bv & HVM_XSTATE_SSE)
 		memcpy(f->xmm, area + FX_XMM, sizeof(f->xmm));
-	if (bv & X86_XCR0_AVX)
-		memcpy(f->ymmh, area + XSAVE_AVX, sizeof(f->ymmh));
+	if (bv & HVM_XSTATE_AVX)
+		memcpy(f->ymmh, area + HVM_XSAVE_AVX_AT, sizeof(f->ymmh));
 	memcpy(&f->mxcsr, area + FX_MXCSR, 4);
 	f->mxcsr &= 0xffff;
 }

@@ -179,7 +179,7 @@ static const void *vex_stub(const struct x86_insn *i, const struct x86_vex_row *
 	if (r->w == X86_VEX_WG)
 		n = (i->vex & X86_VEX_PREFIX_W) != 0;
 	if (r->l == X86_VEX_LX)
-		n = n * 2 + (i->vex & X86_VEX_PREFIX_L);
+		n = n * 2 + ((i->vex & X86_VEX_PREFIX_L) != 0);
 	if ((r->flags & X86_VEX_ELEMENT) && x86_vex_has_mem(i))
 		imm &= 0x3f;
 	if (r->flags & X86_VEX_CLAMP)

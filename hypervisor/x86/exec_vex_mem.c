@@ -160,13 +160,19 @@ static int maskmov_store(struct x86_cpu *c, const struct x86_insn *i, const uint
 	return X86_NEXT;
 }
 
+/* Elements are not subject to alignment checks. */
 static int vex_maskmov(struct x86_cpu *c, const struct x86_insn *i)
 {
+	uint32_t ac = c->mode & X86_MODE_AC;
 	uint8_t mask[X86_YMM_BYTES];
+	int r;
 
 	X86_AVX_CHECK(c);
 	x86_get_ymm(c, i->vreg, mask);
-	return i->form == X86_FORM_MR ? maskmov_store(c, i, mask) : maskmov_load(c, i, mask);
+	c->mode &= ~X86_MODE_AC;
+	r = i->form == X86_FORM_MR ? maskmov_store(c, i, mask) : maskmov_load(c, i, mask);
+	c->mode |= ac;
+	return r;
 }
 
 /* -- gathers ------------------------------------------------------------------------------- */
@@ -214,11 +220,13 @@ static uint64_t gather_offset(const struct x86_cpu *c, const struct x86_insn *i,
  */
 static int vex_gather(struct x86_cpu *c, const struct x86_insn *i)
 {
+	uint32_t ac = c->mode & X86_MODE_AC;
 	unsigned int n, at;
 	struct gather g;
 
 	X86_AVX_CHECK(c);
 	gather_begin(c, i, &g);
+	c->mode &= ~X86_MODE_AC;
 	for (n = 0; n < g.count; n++) {
 		at = n * g.size;
 		if (!element_masked(g.mask, n, g.size))
@@ -227,6 +235,7 @@ static int vex_gather(struct x86_cpu *c, const struct x86_insn *i)
 			break;
 		memset(g.mask + at, 0, g.size);
 	}
+	c->mode |= ac;
 	if (n == g.count) {
 		memset(g.dst + g.count * g.size, 0, X86_YMM_BYTES - g.count * g.size);
 		memset(g.mask, 0, sizeof(g.mask));

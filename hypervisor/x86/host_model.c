@@ -22,13 +22,14 @@ static const struct {
 	uint8_t reg;   /* enum host_register */
 	uint8_t bit;
 } host_levels[] = {
+	/* The software CPU sets flags by it. */
+	{ "LAHF in 64-bit mode", HVM_CPU_V1, HOST_EXT1_ECX,   0 },
 	{ "SSE3",		 HVM_CPU_V2, HOST_LEAF1_ECX,  0 },
 	{ "SSSE3",		 HVM_CPU_V2, HOST_LEAF1_ECX,  9 },
 	{ "CMPXCHG16B",		 HVM_CPU_V2, HOST_LEAF1_ECX, 13 },
 	{ "SSE4.1",		 HVM_CPU_V2, HOST_LEAF1_ECX, 19 },
 	{ "SSE4.2",		 HVM_CPU_V2, HOST_LEAF1_ECX, 20 },
 	{ "POPCNT",		 HVM_CPU_V2, HOST_LEAF1_ECX, 23 },
-	{ "LAHF in 64-bit mode", HVM_CPU_V2, HOST_EXT1_ECX,   0 },
 	{ "FMA",		 HVM_CPU_V3, HOST_LEAF1_ECX, 12 },
 	{ "MOVBE",		 HVM_CPU_V3, HOST_LEAF1_ECX, 22 },
 	{ "AVX",		 HVM_CPU_V3, HOST_LEAF1_ECX, 28 },

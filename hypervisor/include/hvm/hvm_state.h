@@ -91,10 +91,11 @@ struct hvm_event {
 #define HVM_XSAVE_BYTES	       832u
 
 /* Components, as bits of XCR0 and of XSTATE_BV, the header's first word. */
-#define HVM_XSTATE_X87	1u
-#define HVM_XSTATE_SSE	2u
-#define HVM_XSTATE_AVX	4u
-#define HVM_XSAVE_BV_AT 512u
+#define HVM_XSTATE_X87	 1u
+#define HVM_XSTATE_SSE	 2u
+#define HVM_XSTATE_AVX	 4u
+#define HVM_XSAVE_BV_AT	 512u
+#define HVM_XSAVE_AVX_AT HVM_XSAVE_LEGACY_BYTES
 
 struct hvm_vcpu_state {
 	uint64_t gpr[16]; /* rax rcx rdx rbx rsp rbp rsi rdi r8..r15 */

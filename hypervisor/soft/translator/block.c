@@ -199,7 +199,7 @@ static void block_xmm(struct tr *t)
 bool tr_leaves_behind(const struct x86_insn *i)
 {
 	if (i->op == X86_OP_VEX)
-		return x86_vex_row(i)->kind == X86_VEX_MXCSR;
+		return x86_vex_row(i)->kind == X86_VEX_MXCSR && i->form == X86_FORM_RM;
 	switch (i->op) {
 	case X86_OP_LDMXCSR:
 	case X86_OP_FXRSTOR:

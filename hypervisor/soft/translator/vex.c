@@ -117,8 +117,9 @@ bool tr_vex_insn(struct tr *t, const struct x86_insn *i)
 		.map = (uint8_t)x86_vex_map(r),
 		.pp = (uint8_t)x86_vex_prefix(r),
 		.opcode = i->opcode,
-		.l = i->vex & X86_VEX_PREFIX_L,
-		.w = i->vex & X86_VEX_PREFIX_W,
+		/* What is ignored is clear, in case some processor looks at it. */
+		.l = r->l != X86_VEX_LIG && (i->vex & X86_VEX_PREFIX_L),
+		.w = r->w != X86_VEX_WX && (i->vex & X86_VEX_PREFIX_W),
 	};
 	if (!r->rm) {
 		tr_op_vex(t, &v, 0, NULL, 0);

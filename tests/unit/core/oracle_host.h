@@ -148,7 +148,7 @@ static inline void oracle_save_ymm(const uint8_t *area, struct oracle_result *r)
 		return;
 	memcpy(&components, area + 512, 8);
 	memset(r->regs.ymmh, 0, sizeof(r->regs.ymmh));
-	if (components & X86_XCR0_AVX)
+	if (components & HVM_XSTATE_AVX)
 		memcpy(r->regs.ymmh, area + 576, sizeof(r->regs.ymmh));
 }
 

@@ -3,8 +3,8 @@
  * test_exec_vex.c - what CPU model hvm-v3 adds to the software CPU, as far as the oracle
  * (test_exec_oracle.c) cannot show it from a process: when AVX may be used, XSAVE and XRSTOR of its
  * state, the state's way in and out, unmasked exceptions, devices, models that have none of it.
- * Everything runs interpreted, then in verify mode, which is translated too. Skipped where the
- * host's processor is no x86-64-v3.
+ * Everything runs interpreted, then translated (what is executed often enough), then in verify
+ * mode, which is translated too. Skipped where the host's processor is no x86-64-v3.
  */
 #include "native_state.h"
 #include "soft_guest.h"
@@ -16,6 +16,8 @@
 #define CR4_OSXSAVE 0x40000u
 #define CR0_EM	    4u
 #define CR0_TS	    8u
+#define CR0_AM	    0x40000u
+#define RFLAGS_AC   0x40000u
 
 static struct guest guest;
 
@@ -303,6 +305,79 @@ static void a_masked_store_writes_what_its_mask_says_to_a_device(void **state)
 	}
 }
 
+GUEST(xsave_device, 64,
+      "mov $0x1001000, %ebx; mov $7, %eax; xor %edx, %edx; xsave64 (%rbx); mov $1, %eax;"
+      "out %eax, $0xf0; out %al, $0xf4");
+GUEST(xrstor_device, 64,
+      "mov $0x1001000, %ebx; mov $7, %eax; xor %edx, %edx; xrstor64 (%rbx); mov $1, %eax;"
+      "out %eax, $0xf0; out %al, $0xf4");
+
+/* A bug that was: more accesses than the core kept, and the domain was crashed. */
+static void an_area_in_device_memory_is_served(void **state)
+{
+	(void)state;
+	if (!native_has_v3())
+		skip();
+	START(xsave_device, 7);
+	run();
+	assert_int_equal(guest.trace[0], 1);
+	START(xrstor_device, 7);
+	run();
+	assert_int_equal(guest.trace[0], 1);
+}
+
+GUEST(sse_to_avx, 64,
+      "vmovups 0x20000, %ymm1; out %al, $0xf0; mov $8, %ecx; jmp 1f; .balign 64;"
+      "1: addps %xmm2, %xmm3; jmp 2f; .balign 64;"
+      "2: vmovups %ymm1, 0x20040; vpaddd %ymm1, %ymm1, %ymm1; out %al, $0xf0; dec %ecx; jnz 1b;"
+      "out %al, $0xf4");
+
+/* Generated code has the lower halves in registers by then. Often enough to be translated. */
+static void a_block_of_avx_behind_one_of_sse_has_the_upper_halves(void **state)
+{
+	uint32_t got[8];
+
+	(void)state;
+	if (!native_has_v3())
+		skip();
+	START(sse_to_avx, 7);
+	for (uint32_t n = 0; n < 8; n++)
+		memcpy(guest.ram + DATA + n * 4, &(uint32_t){ n + 1 }, 4);
+	run();
+	memcpy(got, guest.ram + DATA + 0x40, sizeof(got));
+	for (uint32_t n = 0; n < 8; n++)
+		assert_int_equal(got[n], (n + 1) << 7);
+}
+
+GUEST(aligned_user, 64,
+      "vpcmpeqd %ymm1, %ymm1, %ymm1; vpslld $31, %ymm1, %ymm1; vpxor %ymm2, %ymm2, %ymm2;"
+      "mov $0x20001, %ebx; vpmaskmovd (%rbx), %ymm1, %ymm0; vpmaskmovd %ymm0, %ymm1, (%rbx);"
+      "vpgatherdd %ymm1, (%rbx, %ymm2, 4), %ymm0; mov $1, %eax; vmcall; nop");
+GUEST(saw_user, 64, "out %eax, $0xf0; out %al, $0xf4");
+
+/* Alignment checks leave alone what is accessed element by element. */
+static void masked_moves_and_gathers_raise_no_alignment_check(void **state)
+{
+	struct hvm_vcpu_state s;
+	struct hvm_vcpu *v;
+
+	(void)state;
+	if (!native_has_v3())
+		skip();
+	START(aligned_user, 7);
+	guest_load(&guest, GUEST_CODE + 0x2000, saw_user_start, saw_user_end);
+	guest_gate(&guest, 6, GUEST_CODE + 0x2000);
+	guest_start_long(&guest, 0, GUEST_CODE, 3);
+	v = hvm_domain_vcpu(guest.d, 0);
+	assert_int_equal(hvm_vcpu_get_state(v, &s), 0);
+	s.cr4 |= CR4_OSXSAVE;
+	s.cr0 |= CR0_AM;
+	s.rflags |= RFLAGS_AC;
+	assert_int_equal(hvm_vcpu_set_state(v, &s), 0);
+	run();
+	assert_int_equal(guest.trace[0], 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -315,6 +390,9 @@ int main(void)
 		TEST(an_unmasked_division_by_zero_is_raised_and_changes_nothing),
 		TEST(a_gather_reads_each_element_of_a_device_once),
 		TEST(a_masked_store_writes_what_its_mask_says_to_a_device),
+		TEST(an_area_in_device_memory_is_served),
+		TEST(a_block_of_avx_behind_one_of_sse_has_the_upper_halves),
+		TEST(masked_moves_and_gathers_raise_no_alignment_check),
 #undef TEST
 	};
 
@@ -322,6 +400,8 @@ int main(void)
 
 	setenv("HVM_TRANSLATOR", "0", 1);
 	failed = cmocka_run_group_tests_name("interpreted", tests, NULL, NULL);
+	setenv("HVM_TRANSLATOR", "1", 1);
+	failed += cmocka_run_group_tests_name("translated", tests, NULL, NULL);
 	setenv("HVM_TRANSLATOR", "2", 1);
 	return failed + cmocka_run_group_tests_name("verified", tests, NULL, NULL);
 }

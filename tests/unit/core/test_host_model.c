@@ -43,7 +43,7 @@ static void each_feature_that_is_missing_is_named(void **state)
 		{ "SSE4.1", { .leaf1_ecx = 1u << 19 }, HVM_CPU_V2 },
 		{ "SSE4.2", { .leaf1_ecx = 1u << 20 }, HVM_CPU_V2 },
 		{ "POPCNT", { .leaf1_ecx = 1u << 23 }, HVM_CPU_V2 },
-		{ "LAHF in 64-bit mode", { .ext1_ecx = 1u << 0 }, HVM_CPU_V2 },
+		{ "LAHF in 64-bit mode", { .ext1_ecx = 1u << 0 }, HVM_CPU_V1 },
 		{ "FMA", { .leaf1_ecx = 1u << 12 }, HVM_CPU_V3 },
 		{ "MOVBE", { .leaf1_ecx = 1u << 22 }, HVM_CPU_V3 },
 		{ "AVX", { .leaf1_ecx = 1u << 28 }, HVM_CPU_V3 },

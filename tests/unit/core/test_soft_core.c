@@ -189,31 +189,6 @@ static void a_model_has_the_instructions_that_it_shows(void **state)
 		assert_true(runs(HVM_CPU_V1, p));
 }
 
-static const char *missing(uint32_t cpu_model, uint32_t leaf1_ecx, uint32_t ext1_ecx)
-{
-	const struct host_features f = { .leaf1_ecx = leaf1_ecx, .ext1_ecx = ext1_ecx };
-
-	return soft_model_missing(cpu_model, &f);
-}
-
-static void a_host_below_the_model_is_told_by_name(void **state)
-{
-	const uint32_t v2 = 1u | 1u << 9 | 1u << 13 | 1u << 19 | 1u << 20 | 1u << 23;
-	static const struct {
-		uint8_t bit;
-		const char *name;
-	} row[] = { { 0, "SSE3" },    { 9, "SSSE3" },	{ 13, "CMPXCHG16B" },
-		    { 19, "SSE4.1" }, { 20, "SSE4.2" }, { 23, "POPCNT" } };
-
-	(void)state;
-	assert_null(missing(HVM_CPU_V2, v2, 1));
-	assert_null(missing(HVM_CPU_V1, 0, 1));
-	assert_non_null(missing(HVM_CPU_V1, v2, 0));
-	assert_non_null(missing(HVM_CPU_V2, v2, 0));
-	for (size_t i = 0; i < HVM_ARRAY_SIZE(row); i++)
-		assert_string_equal(missing(HVM_CPU_V2, v2 & ~(1u << row[i].bit), 1), row[i].name);
-}
-
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -223,7 +198,6 @@ int main(void)
 		TEST(a_user_programs_vmcall_is_an_invalid_opcode),
 		TEST(firmwares_vmcall_is_served),
 		TEST(a_model_has_the_instructions_that_it_shows),
-		TEST(a_host_below_the_model_is_told_by_name),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
