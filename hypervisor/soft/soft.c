@@ -97,6 +97,7 @@ void soft_serve(struct soft_vcpu *sv)
 void soft_enter(struct soft_vcpu *sv)
 {
 	soft_current = sv;
+	soft_x87_enter(&sv->tr);
 	__atomic_store_n(&sv->in_guest, 1, __ATOMIC_SEQ_CST);
 	soft_serve(sv);
 }
@@ -105,6 +106,7 @@ void soft_leave(struct soft_vcpu *sv)
 {
 	__atomic_store_n(&sv->held_gfn, SOFT_NO_GFN, __ATOMIC_RELAXED);
 	__atomic_store_n(&sv->in_guest, 0, __ATOMIC_SEQ_CST);
+	soft_x87_leave(&sv->tr);
 	soft_current = NULL;
 }
 

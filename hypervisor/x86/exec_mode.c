@@ -7,6 +7,7 @@
  * 13.4 "XSAVE Area".
  */
 #include "x86/exec_desc.h"
+#include "x86/exec_fp.h"
 
 /* -- mode -----------------------------------------------------------------------------------------
  */
@@ -206,8 +207,11 @@ static void mode_put_x87(struct x86_fpu *f, const uint8_t *area)
 {
 	unsigned int top;
 
+	/* As FXRSTOR takes them. */
 	memcpy(&f->fcw, area + FX_FCW, 2);
 	memcpy(&f->fsw, area + FX_FSW, 2);
+	f->fcw = (f->fcw & X86_FCW_WRITABLE) | X86_FCW_FIXED;
+	x86_fpu_update_es(f);
 	f->valid = area[FX_FTW];
 	memcpy(&f->fop, area + FX_FOP, 2);
 	memcpy(&f->fip, area + FX_FIP, 8);

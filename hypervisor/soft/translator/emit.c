@@ -211,6 +211,15 @@ void tr_mov(struct tr *t, unsigned int dst, unsigned int src)
 		tr_op_rr(t, TR_W | 0x89, src, dst);
 }
 
+void tr_rorx8(struct tr *t, unsigned int dst, unsigned int src)
+{
+	const struct tr_vex rorx = { .map = 3, .pp = 3, .opcode = 0xf0, .w = true };
+	const struct tr_rm m = tr_reg(src);
+
+	tr_op_vex(t, &rorx, dst, &m, 1);
+	tr_byte(t, 8);
+}
+
 /* Changes no flags. */
 void tr_mov_imm(struct tr *t, unsigned int reg, uint64_t v)
 {

@@ -104,7 +104,7 @@ struct tr_flag_use tr_flag_use(const struct x86_insn *i)
 
 static bool flag_may_fault(const struct x86_insn *i)
 {
-	if (i->op >= X86_OP_FADD && i->op <= X86_OP_FNOP_LEGACY)
+	if (tr_x87_is(i))
 		return true;
 	switch (i->op) {
 	case X86_OP_LEA:

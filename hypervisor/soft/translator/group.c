@@ -86,7 +86,7 @@ static bool group_goes_on(const struct tr *t, const struct x86_insn *i)
 static bool group_changes_reg(const struct x86_insn *i, unsigned int r)
 {
 	/* Their dst is a place in the stack. */
-	if (i->op >= X86_OP_FADD && i->op <= X86_OP_FNOP_LEGACY)
+	if (tr_x87_is(i))
 		return i->op == X86_OP_FNSTSW_AX && r == X86_RAX;
 	switch (i->op) {
 	case X86_OP_VEX: return tr_vex_changes_reg(i, r);

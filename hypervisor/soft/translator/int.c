@@ -42,13 +42,7 @@ unsigned int tr_src(struct tr *t, unsigned int r, unsigned int tmp)
 	unsigned int h;
 
 	if (tr_is_high(r)) {
-		/* rorx tmp, reg, 8 */
-		tr_byte(t, 0xc4);
-		tr_byte(t, tmp & 8 ? 0x63 : 0xe3);
-		tr_byte(t, 0xfb);
-		tr_byte(t, 0xf0);
-		tr_byte(t, 0xc0 | (tmp & 7) << 3 | (r & 3));
-		tr_byte(t, 8);
+		tr_rorx8(t, tmp, r & 3);
 		return tmp;
 	}
 	h = tr_host(r);

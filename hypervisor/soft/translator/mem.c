@@ -92,13 +92,7 @@ static void tr_probe_t0(struct tr *t, unsigned int size, bool write, unsigned in
 	struct tr_mem entry = tr_state(0);
 	const struct tr_rm t1 = tr_reg(TR_T1), t0 = tr_reg(TR_T0);
 
-	/* rorx t1, t0, 8 */
-	tr_byte(t, 0xc4);
-	tr_byte(t, 0x43);
-	tr_byte(t, 0xfb);
-	tr_byte(t, 0xf0);
-	tr_byte(t, 0xc0 | (TR_T1 & 7) << 3 | (TR_T0 & 7));
-	tr_byte(t, 8);
+	tr_rorx8(t, TR_T1, TR_T0);
 	tr_op_rm(t, 0x81, 4, &t1, 4); /* and */
 	tr_word32(t, MASK_ENTRIES);
 	if (tr_dynamic_context(t)) {

@@ -234,7 +234,8 @@ void tr_store(struct tr *t, struct tr_mem m, unsigned int reg); /* 64 bits */
 void tr_lea(struct tr *t, unsigned int reg, struct tr_mem m);
 void tr_mov(struct tr *t, unsigned int dst, unsigned int src);
 void tr_mov_imm(struct tr *t, unsigned int reg, uint64_t v);
-void tr_store_imm32(struct tr *t, struct tr_mem m, uint32_t v); /* 32 bits */
+void tr_rorx8(struct tr *t, unsigned int dst, unsigned int src); /* by 8 bits; changes no flags */
+void tr_store_imm32(struct tr *t, struct tr_mem m, uint32_t v);	 /* 32 bits */
 
 /* -- flags (flags.c) ----------------------------------------------------------------------- */
 
@@ -323,6 +324,14 @@ bool tr_vex_changes_reg(const struct x86_insn *i, unsigned int reg);
 
 /* -- x87 (x87.c, x87_state.c) -------------------------------------------------------------- */
 
+#define TR_X87_FIRST X86_OP_FADD
+#define TR_X87_LAST  X86_OP_FNOP_LEGACY
+
+static inline bool tr_x87_is(const struct x86_insn *i)
+{
+	return i->op >= TR_X87_FIRST && i->op <= TR_X87_LAST;
+}
+
 bool tr_x87_insn(struct tr *t, const struct x86_insn *i);
 bool tr_is_x87(const struct tr *t, const struct x86_insn *i);
 /* Is its memory operand written? */
@@ -363,8 +372,7 @@ void tr_make_common(struct tr *t);
 #define TR_EXIT_GO     32u /* ip and site are set */
 #define TR_EXIT_INTERP 33u /* interpret the block at ip */
 
-/* Is translated code left behind @i, since MXCSR or FCW may be one that the host cannot run with?
- */
+/* Is translated code left behind @i? MXCSR or FCW may be one that the host cannot run with. */
 bool tr_leaves_behind(const struct x86_insn *i);
 /* Leave without a link, for the instruction at @end from the block's start; T0 and T1 are taken. */
 void tr_leave(struct tr *t, unsigned int end);

@@ -77,9 +77,11 @@ struct soft_tr {
 	uint32_t mxcsr;	     /* the C code's */
 	uint32_t from_block; /* block whose indirect branch was last taken, by arena offset */
 	uint32_t x87_live;
-	uint16_t x87_fcw_host;		     /* the C code's */
+	uint16_t x87_fcw_caller;
+	uint16_t x87_fcw_host;		     /* the C code's, since soft_x87_enter() */
 	bool x87_keeps_c1;		     /* the host's FCOMI leaves C1 alone ... */
 	bool x87_can_turn;		     /* ... and its FINCSTP the other condition codes */
+	bool x87_can_compare, x87_can_cmov;  /* they change no others either */
 	uint32_t x87_env[7];		     /* of FLDENV */
 	_Alignas(16) uint8_t x87_image[512]; /* of FXSAVE */
 	/* Indirect branches: far entries to try, by low bits of ip. */
@@ -142,5 +144,12 @@ int soft_tr_verify_run(struct soft_vcpu *sv, struct hvm_exit *ret);
 /* Called by tlb.c: the interpreter is going to write guest RAM, to access a device. */
 void soft_tr_verify_write(struct soft_vcpu *sv, uint8_t *hva, unsigned int bytes);
 void soft_tr_verify_device(struct soft_vcpu *sv);
+
+/*
+ * Around everything that executes instructions of the guest's, translated or not: the x87 control
+ * word is the one that the ABI starts a thread with, and afterwards the caller's. (x87_state.c)
+ */
+void soft_x87_enter(struct soft_tr *g);
+void soft_x87_leave(const struct soft_tr *g);
 
 #endif

@@ -34,8 +34,8 @@ enum x87_kind {
 /* How many handlers take as long as it takes to put the state away for one and bring it back. */
 #define X87_PAYS 4u
 
-#define X87_FIRST X86_OP_FADD
-#define X87_LAST  X86_OP_FNOP_LEGACY
+#define X87_FIRST TR_X87_FIRST
+#define X87_LAST  TR_X87_LAST
 
 /* clang-format off */
 static const uint8_t x87_kinds[X87_LAST - X87_FIRST + 1] = {
@@ -58,11 +58,6 @@ static const uint8_t x87_kinds[X87_LAST - X87_FIRST + 1] = {
 };
 /* clang-format on */
 
-static bool x87_is(const struct x86_insn *i)
-{
-	return i->op >= X87_FIRST && i->op <= X87_LAST;
-}
-
 /* These only ask whether an exception waits. None does while FCW masks all of them. */
 static bool x87_only_waits(const struct x86_insn *i)
 {
@@ -71,7 +66,7 @@ static bool x87_only_waits(const struct x86_insn *i)
 
 static enum x87_kind x87_kind(const struct tr *t, const struct x86_insn *i)
 {
-	enum x87_kind k = x87_is(i) ? x87_kinds[i->op - X87_FIRST] : X87_HANDLER_ONLY;
+	enum x87_kind k = tr_x87_is(i) ? x87_kinds[i->op - X87_FIRST] : X87_HANDLER_ONLY;
 
 	if ((t->b->key & X86_MODE_NO_FPU) || t->no_x87 || i->exec == x86_exec_ud)
 		return X87_HANDLER_ONLY;
@@ -79,7 +74,10 @@ static enum x87_kind x87_kind(const struct tr *t, const struct x86_insn *i)
 		return X87_HANDLER_ONLY;
 	if (k == X87_TURN && !t->g->x87_can_turn)
 		return X87_HANDLER_ONLY;
-	if (k == X87_COMPARE && t->g->x87_keeps_c1 && !t->g->x87_can_turn)
+	if (k == X87_COMPARE &&
+	    (!t->g->x87_can_compare || (t->g->x87_keeps_c1 && !t->g->x87_can_turn)))
+		return X87_HANDLER_ONLY;
+	if (k == X87_CMOV && !t->g->x87_can_cmov)
 		return X87_HANDLER_ONLY;
 	return k;
 }
@@ -118,6 +116,16 @@ static bool x87_is_mmx(const struct x86_insn *i)
 	case X86_OP_CVTPD2PI:
 	case X86_OP_MOVNTQ:
 	case X86_OP_MASKMOVQ: return true;
+	/* These have the size of a general register. */
+	case X86_OP_CVTSI2SS:
+	case X86_OP_CVTSI2SD:
+	case X86_OP_CVTSS2SI:
+	case X86_OP_CVTSD2SI:
+	case X86_OP_CVTTSS2SI:
+	case X86_OP_CVTTSD2SI:
+	case X86_OP_MOVNTI:
+	case X86_OP_PEXTRD:
+	case X86_OP_PINSRD: return false;
 	}
 	return i->op >= X86_OP_MOVD && i->op != X86_OP_VEX && i->osize == 3;
 }
@@ -126,12 +134,12 @@ bool tr_x87_uses(const struct x86_insn *i)
 {
 	if (i->op >= X86_OP_FXSAVE && i->op <= X86_OP_EMMS)
 		return i->op != X86_OP_LDMXCSR && i->op != X86_OP_STMXCSR;
-	return x87_is(i) ? !x87_only_waits(i) : x87_is_mmx(i);
+	return tr_x87_is(i) ? !x87_only_waits(i) : x87_is_mmx(i);
 }
 
 bool tr_x87_flag_use(const struct x86_insn *i, struct tr_flag_use *ret)
 {
-	if (!x87_is(i) || i->op == X86_OP_FCMOVCC)
+	if (!tr_x87_is(i) || i->op == X86_OP_FCMOVCC)
 		return false;
 	*ret = (struct tr_flag_use){ 0 };
 	if (x87_kinds[i->op - X87_FIRST] == X87_COMPARE) {

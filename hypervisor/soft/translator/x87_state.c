@@ -10,7 +10,8 @@
  * for long double alone, which the core has in exec_x87*.c only (tests/core-x87 reads the objects);
  * nothing that is asked of libc computes with it; a signal's handler is entered with a state of its
  * own, and the thread's is back when it returns. C code that generated code returns to, and
- * handlers that do look, find an empty stack and the control word of the ABI. Not saved.
+ * handlers that do look, find an empty stack and the control word of the ABI; who called into the
+ * engine finds his own again. Not saved.
  *
  * Physical registers: FLD eight times onto an empty stack with TOP = 0 fills R7 to R0, FLDENV then
  * brings tags, TOP, flags. On the way back TOP is turned to 0 first, so that FXSAVE, which orders
@@ -28,6 +29,8 @@
 #define ENV_FTW	   2u
 #define TAGS_EMPTY 0x5555u
 
+#define OTHER_CONDITIONS (X86_FSW_CC & ~X86_FSW_C1)
+
 _Static_assert(offsetof(struct x86_fpu, fsw) == offsetof(struct x86_fpu, fcw) + 2,
 	       "both are tested as one");
 _Static_assert(sizeof(struct x86_fpreg) == FX_ST_STEP, "registers lie as in FXSAVE's image");
@@ -35,7 +38,7 @@ _Static_assert(sizeof(struct x86_fpreg) == FX_ST_STEP, "registers lie as in FXSA
 /* @field of struct soft_vcpu while RSP is @below its start. */
 #define AT(field, below) tr_state(offsetof(struct soft_vcpu, field) + (below))
 
-static void x87_bytes(struct tr *t, unsigned int a, unsigned int b)
+static void state_bytes(struct tr *t, unsigned int a, unsigned int b)
 {
 	tr_byte(t, a);
 	tr_byte(t, b);
@@ -54,24 +57,21 @@ static void state_want_top_0(struct tr *t)
 	tr_op_rm(t, 0xf6, 0, &m, 1); /* test */
 	tr_byte(t, X86_FSW_TOP >> 8);
 	fine = tr_jump(t, 4, NULL);
-	x87_bytes(t, 0xdb, 0xe3); /* fninit */
+	state_bytes(t, 0xdb, 0xe3); /* fninit */
 	tr_patch(fine, t->p);
 }
 
 /* T0 = the full tag word: all that are not empty may be called valid. T1 is taken. */
 static void state_full_tags(struct tr *t)
 {
-	const struct tr_rm t0 = tr_reg(TR_T0);
+	const struct tr_vex pdep = { .map = 2, .pp = 3, .opcode = 0xf5, .vvvv = TR_T0 };
+	const struct tr_rm t0 = tr_reg(TR_T0), t1 = tr_reg(TR_T1);
 
 	tr_op_mem(t, TR_0F | 0xb7, TR_T0, AT(cpu.fpu.valid, 8)); /* movzx */
 	tr_op_rm(t, 0x81, 6, &t0, 4);				 /* xor */
 	tr_word32(t, 0xff);
 	tr_mov_imm(t, TR_T1, TAGS_EMPTY);
-	tr_byte(t, 0xc4); /* pdep t0d, t0d, t1d */
-	tr_byte(t, 0x42);
-	tr_byte(t, 0x2b);
-	tr_byte(t, 0xf5);
-	tr_byte(t, 0xd3);
+	tr_op_vex(t, &pdep, TR_T0, &t1, 0);
 	tr_lea(t, TR_T0, (struct tr_mem){ TR_T0, TR_T0, 1, 0 });
 }
 
@@ -140,7 +140,7 @@ static void state_turn(struct tr *t, unsigned int below)
 		tr_byte(t, bit << (X86_FSW_TOP_SHIFT - 8));
 		skip = tr_jump(t, 4, NULL);
 		for (unsigned int n = 0; n < bit; n++)
-			x87_bytes(t, 0xd9, 0xf6); /* fdecstp */
+			state_bytes(t, 0xd9, 0xf6); /* fdecstp */
 		tr_patch(skip, t->p);
 	}
 }
@@ -159,7 +159,7 @@ void tr_x87_emit_save(struct tr *t, unsigned int below)
 	tr_op_mem(t, TR_W | TR_0F | 0xae, 0, image); /* fxsave64 */
 	/* Flags may stay, they are nothing to C code; FNINIT takes as long as all of the rest. */
 	for (unsigned int n = 0; n < 8; n++)
-		x87_bytes(t, 0xdd, 0xc0 | n); /* ffree */
+		state_bytes(t, 0xdd, 0xc0 | n); /* ffree */
 	tr_op_mem(t, 0xd9, 5, AT(tr.x87_fcw_host, below));
 	image.disp += FX_ST;
 	for (unsigned int n = 0; n < 8; n++, image.disp += FX_ST_STEP) {
@@ -193,26 +193,47 @@ void tr_x87_make_common(struct tr *t)
 /*
  * The interpreter has C1 cleared by FCOMI, as the manual says. Not all processors do it; there
  * FDECSTP and FINCSTP are put behind it, if those leave the other condition codes alone, which they
- * need not.
+ * need not. FCMOVcc leaves all of them.
  */
 void tr_x87_init(struct soft_tr *g)
 {
-	uint16_t before, after, turned;
+	uint16_t fcw, before, compared, moved, turned, empty, empty_turned;
 
-	__asm__ volatile("fninit\n\tfld1\n\tfchs\n\tfxam\n\tfnstsw %0\n\t" /* C1, C2 */
-			 "fcomi %%st(0), %%st\n\tfnstsw %1\n\t"
-			 "fdecstp\n\tfincstp\n\tfnstsw %2\n\tfninit"
-			 : "=m"(before), "=m"(after), "=m"(turned)
+	__asm__ volatile("fnstcw %0\n\tfninit\n\tfld1\n\tfchs\n\tfxam\n\tfnstsw %1\n\t" /* C1, C2 */
+			 "fcmove %%st(0), %%st\n\tfnstsw %3\n\t"
+			 "fcomi %%st(0), %%st\n\tfnstsw %2\n\t"
+			 "fdecstp\n\tfincstp\n\tfnstsw %4\n\t"
+			 /* C3 and C0: an empty register */
+			 "fninit\n\tfxam\n\tfnstsw %5\n\tfdecstp\n\tfincstp\n\tfnstsw %6\n\t"
+			 "fninit\n\tfldcw %0"
+			 : "=m"(fcw), "=m"(before), "=m"(compared), "=m"(moved), "=m"(turned),
+			   "=m"(empty), "=m"(empty_turned)
 			 :
 			 : "cc");
 	g->x87_fcw_host = X86_FCW_INIT;
-	g->x87_keeps_c1 = after & X86_FSW_C1;
-	g->x87_can_turn = !((before ^ turned) & (X86_FSW_CC & ~X86_FSW_C1)) &&
-			  !(turned & X86_FSW_C1);
-	if (!g->x87_can_turn)
-		return;
-	/* C3 and C0: an empty register. */
-	__asm__ volatile("fninit\n\tfxam\n\tfnstsw %0\n\tfdecstp\n\tfincstp\n\tfnstsw %1\n\tfninit"
-			 : "=m"(before), "=m"(turned));
-	g->x87_can_turn = !((before ^ turned) & (X86_FSW_CC & ~X86_FSW_C1));
+	g->x87_keeps_c1 = compared & X86_FSW_C1;
+	g->x87_can_compare = !((before ^ compared) & OTHER_CONDITIONS);
+	g->x87_can_cmov = !((before ^ moved) & X86_FSW_CC);
+	g->x87_can_turn = !((compared ^ turned) & OTHER_CONDITIONS) && !(turned & X86_FSW_C1) &&
+			  !((empty ^ empty_turned) & OTHER_CONDITIONS);
+}
+
+/* -- the caller's control word ------------------------------------------------------------------
+ */
+
+/*
+ * Handlers, and C code that generated code returns to, count on the one that the ABI starts a
+ * thread with. The guest's exception flags, which may be left in the host's, end here: a caller
+ * that has some unmasked is not to see them.
+ */
+void soft_x87_enter(struct soft_tr *g)
+{
+	static const uint16_t fcw = X86_FCW_INIT;
+
+	__asm__ volatile("fnstcw %0\n\tfnclex\n\tfldcw %1" : "=m"(g->x87_fcw_caller) : "m"(fcw));
+}
+
+void soft_x87_leave(const struct soft_tr *g)
+{
+	__asm__ volatile("fnclex\n\tfldcw %0" : : "m"(g->x87_fcw_caller));
 }

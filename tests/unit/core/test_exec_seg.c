@@ -515,6 +515,7 @@ static void state_goes_out_and_comes_back(void **state)
 		m.c.gpr[n] = 0x0101010101010101ull * n;
 		m.c.fpu.xmm[n].u64[1] = n;
 	}
+	m.c.fpu.fcw = 0x37f;
 	m.c.fpu.fsw = 5 << 11;
 	m.c.fpu.valid = 0xa5;
 	for (unsigned int n = 0; n < 8; n++)
@@ -538,6 +539,16 @@ static void state_goes_out_and_comes_back(void **state)
 	assert_int_equal(m.c.mode, before.mode);
 	x86_cpu_get_state(&m.c, &again);
 	assert_memory_equal(&s, &again, sizeof(s));
+	/* ES and B follow from flags and masks, whatever the area says. */
+	s.xsave[3] |= 0x80;
+	s.xsave[0] = 0x3f;
+	x86_cpu_put_state(&m.c, &s);
+	assert_int_equal(m.c.fpu.fsw, 5 << 11);
+	assert_int_equal(m.c.fpu.fcw, 0x37f);
+	s.xsave[2] |= 0x01;
+	s.xsave[0] = 0x7e;
+	x86_cpu_put_state(&m.c, &s);
+	assert_int_equal(m.c.fpu.fsw, 0x8081 | 5 << 11);
 	/* A component that the header leaves out is in its initial state. */
 	s.xsave[512] = 0;
 	x86_cpu_put_state(&m.c, &s);
