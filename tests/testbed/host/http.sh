@@ -42,7 +42,7 @@ if hvmctl host | grep -A 1 '"name": "hvm-v3"' | grep -q true; then
 		linux wide 2 "loglevel=7 hvm.test=poweroff" '"cpu_model": "hvm-v3"'
 	result wide "its Debian reaches user space" \
 		shows wide "hvm-guest: user space reached, cpus=2" 180
-	# It may be ending by now, when nobody answers for a moment.
+	# The kernel may be behind with its messages, user space is not.
 	check "and uses AVX registers" shows wide "xstate_offset[2]:  576, xstate_sizes[2]:  256" 60
 	result wide "its poweroff ends the domain" ends wide stopped poweroff 60
 	echo "# hvm-v3: $(($(cut -d. -f1 /proc/uptime) - start)) s"
