@@ -134,6 +134,11 @@ int svm_run(struct vcpu *v, struct hvm_exit *ret);
 void svm_enter(struct svm_vcpu *sv, hpa_t vmcb, hpa_t host_vmcb);
 /* svm_load_debug - from here to unpin the guest has its debug registers in hardware. */
 void svm_load_debug(struct svm_vcpu *sv);
+/*
+ * svm_ask_xcr0 - what XCR0 holds while it is the guest's, which sv->xcr0 then has too; XCR0 that no
+ * guest may have crashes the domain.
+ */
+uint64_t svm_ask_xcr0(struct svm_vcpu *sv);
 
 /* -- svm_vmcb.c -------------------------------------------------------------------------------- */
 

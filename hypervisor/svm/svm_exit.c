@@ -179,14 +179,16 @@ static int svm_exit_xsetbv(struct svm_vcpu *sv, struct hvm_exit *ret)
 static int svm_exit_cpuid(struct svm_vcpu *sv, struct hvm_exit *ret)
 {
 	const struct svm_vmcb *b = sv->vmcb;
-	const struct hvm_cpuid_state s = {
+	struct hvm_cpuid_state s = {
 		.paging = b->cr0 & X86_CR0_PG,
 		.osxsave = b->cr4 & X86_CR4_OSXSAVE,
-		.xcr0 = sv->xcr0,
 	};
 	uint32_t out[4];
 
 	(void)ret;
+	if (svm_host.features.has_xsave)
+		(void)svm_ask_xcr0(sv);
+	s.xcr0 = sv->xcr0;
 	hvm_cpuid(sv->vcpu, &s, (uint32_t)sv->gpr[X86_RAX], (uint32_t)sv->gpr[X86_RCX], out);
 	sv->gpr[X86_RAX] = out[0];
 	sv->gpr[X86_RBX] = out[1];

@@ -113,18 +113,23 @@ static void svm_load_registers(struct svm_vcpu *sv)
  * XSETBV is intercepted; but QEMU's software CPU (7.2) executes it in the guest all the same, so
  * the register is asked what it holds.
  */
-static void svm_unload_xcr0(struct svm_vcpu *sv)
+uint64_t svm_ask_xcr0(struct svm_vcpu *sv)
 {
 	uint64_t now = host_xgetbv();
 
-	if (hvm_unlikely(now != sv->xcr0)) {
-		if (!x86_xcr0_write_ok(now, hvm_xcr0_allowed(sv->vcpu)))
-			hvm_domain_crash(sv->vcpu->domain, "vcpu %u: XCR0 %llx", sv->vcpu->id,
-					 (unsigned long long)now);
-		else
-			sv->xcr0 = now;
-	}
-	if (now != sv->host.xcr0)
+	if (hvm_likely(now == sv->xcr0))
+		return now;
+	if (!x86_xcr0_write_ok(now, hvm_xcr0_allowed(sv->vcpu)))
+		hvm_domain_crash(sv->vcpu->domain, "vcpu %u: XCR0 %llx", sv->vcpu->id,
+				 (unsigned long long)now);
+	else
+		sv->xcr0 = now;
+	return now;
+}
+
+static void svm_unload_xcr0(struct svm_vcpu *sv)
+{
+	if (svm_ask_xcr0(sv) != sv->host.xcr0)
 		host_xsetbv(sv->host.xcr0);
 }
 

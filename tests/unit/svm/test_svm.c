@@ -783,6 +783,36 @@ static void xcr0_that_the_guest_set_by_itself_is_kept(void **state)
 	stop();
 }
 
+/* A bug that was: CPUID had the XCR0 of the last time that the vcpu left. */
+static void sets_xcr0_and_asks(struct svm_vcpu *sv, struct svm_vmcb *b, unsigned int n)
+{
+	if (n == 0) {
+		fake_fpu.xcr0 = 7;
+		sv->gpr[X86_RAX] = b->rax = 0xd;
+		sv->gpr[X86_RCX] = 0;
+		b->exitcode = SVM_EXIT_CPUID;
+		if (fake.svm_edx & FAKE_NEXT_RIP)
+			b->next_rip = b->rip + 2;
+		return;
+	}
+	out_510(b);
+}
+
+static void cpuid_follows_xcr0_that_the_guest_set_by_itself(void **state)
+{
+	static const uint8_t bytes[] = { 0x0f, 0xa2, 0xee };
+	struct hvm_vcpu_state s;
+
+	(void)state;
+	start_model(0, HVM_CPU_V3);
+	code(bytes, sizeof(bytes));
+	assert_int_equal(run(sets_xcr0_and_asks), 0);
+	vcpu_get_state(v, &s);
+	assert_int_equal(s.gpr[3], 832);
+	assert_int_equal(s.xcr0, 7);
+	stop();
+}
+
 /* -- AVX --------------------------------------------------------------------------------------- */
 
 /* What the host's kernel and another guest left in the registers. */
@@ -1025,6 +1055,7 @@ int main(void)
 		cmocka_unit_test(a_host_that_goes_down_ends_its_domains),
 		cmocka_unit_test(the_hosts_registers_are_back_when_the_guest_has_run),
 		cmocka_unit_test(xcr0_that_the_guest_set_by_itself_is_kept),
+		cmocka_unit_test(cpuid_follows_xcr0_that_the_guest_set_by_itself),
 		cmocka_unit_test(upper_halves_are_the_guests),
 		cmocka_unit_test(without_avx_state_the_guest_finds_none_of_anothers),
 		cmocka_unit_test(upper_halves_outlive_an_xcr0_without_avx),
