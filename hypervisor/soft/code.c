@@ -6,8 +6,8 @@
  * Locking: struct soft_domain.code_lock orders changes of mask and flag; both are read without it.
  * Two orders make it safe: who decodes marks first and then reads the bytes; who writes, writes
  * first and then looks for marks. A vcpu with a write entry (or a pointer, held_gfn) does not look,
- * so whoever marks a page takes those away first and waits until that is done. Not saved. Source:
- * Intel SDM Vol 3A 8.1.3 "Handling Self- and Cross-Modifying Code".
+ * so whoever marks a page has those taken away first, and whoever decodes there waits until that is
+ * done. Not saved. Source: Intel SDM Vol 3A 8.1.3 "Handling Self- and Cross-Modifying Code".
  */
 #include "soft/soft.h"
 
@@ -44,25 +44,44 @@ static uint64_t soft_granules_of(gpa_t gpa, uint64_t bytes)
 	return (~0ull << first) & (~0ull >> (63 - last));
 }
 
-/* Take write access to the page away from every vcpu; with @all false only from who holds a
- * pointer. */
-static void soft_take_writes(struct soft_vcpu *sv, gfn_t gfn, const uint8_t *hva, bool all)
+/* Have every other vcpu give up its write entries of the page at @hva. */
+static void soft_ask_purge(struct soft_vcpu *sv, const uint8_t *hva)
 {
 	const struct soft_request purge = { .hva = hva };
 	struct domain *d = sv->vcpu->domain;
+
+	for (unsigned int i = 0; i < d->vcpu_count; i++) {
+		struct soft_vcpu *other = d->vcpu[i]->vendor;
+
+		if (other && other != sv)
+			soft_post(other, 0, &purge);
+	}
+}
+
+/*
+ * Wait until nobody writes to the page without looking: whoever holds a pointer and, while write
+ * entries of any page are being taken away, whoever has not done yet what he was asked for. That
+ * may be this vcpu itself.
+ */
+static void soft_await_writers(struct soft_vcpu *sv, gfn_t gfn)
+{
+	bool purging = __atomic_load_n(&sv->domain->purging, __ATOMIC_SEQ_CST) != 0;
+	struct domain *d = sv->vcpu->domain;
 	uint64_t ticket[HVM_MAX_VCPUS] = { 0 };
 
-	if (all)
-		soft_tlb_purge_writes(sv, hva);
 	for (unsigned int i = 0; i < d->vcpu_count; i++) {
 		struct soft_vcpu *other = d->vcpu[i]->vendor;
 
 		if (other == sv || !other)
 			continue;
-		if (all || __atomic_load_n(&other->held_gfn, __ATOMIC_SEQ_CST) == gfn)
-			ticket[i] = soft_post(other, 0, all ? &purge : NULL);
+		if (purging)
+			ticket[i] = __atomic_load_n(&other->requests.posted, __ATOMIC_SEQ_CST);
+		if (__atomic_load_n(&other->held_gfn, __ATOMIC_SEQ_CST) == gfn)
+			ticket[i] = soft_post(other, 0, NULL);
 	}
 	sv->at_boundary = true;
+	if (purging)
+		soft_serve(sv);
 	for (unsigned int i = 0; i < d->vcpu_count; i++) {
 		if (ticket[i])
 			soft_wait(d->vcpu[i]->vendor, ticket[i]);
@@ -73,7 +92,7 @@ static void soft_take_writes(struct soft_vcpu *sv, gfn_t gfn, const uint8_t *hva
 bool soft_code_add(struct soft_vcpu *sv, const struct p2m_range *r, gpa_t gpa, unsigned int bytes)
 {
 	struct soft_domain *sd = sv->domain;
-	uint64_t bits = soft_granules_of(gpa, bytes), old = bits;
+	const uint8_t *hva = p2m_range_hva(r, gpa & HVM_PAGE_MASK);
 	uint64_t *mask = soft_granule_mask(sd, gpa >> HVM_PAGE_SHIFT, true);
 	uint64_t served = sv->serve_count;
 	uint8_t flags;
@@ -81,11 +100,19 @@ bool soft_code_add(struct soft_vcpu *sv, const struct p2m_range *r, gpa_t gpa, u
 	hvm_os_spin_lock(&sd->code_lock);
 	flags = __atomic_fetch_or(p2m_range_flags(r, gpa), P2M_PAGE_CODE, __ATOMIC_SEQ_CST);
 	if (mask)
-		old = __atomic_fetch_or(mask, bits, __ATOMIC_SEQ_CST);
+		__atomic_fetch_or(mask, soft_granules_of(gpa, bytes), __ATOMIC_SEQ_CST);
+	/* Under the lock: who finds the page marked must find these requests, to wait for them too.
+	 */
+	if (!(flags & P2M_PAGE_CODE)) {
+		__atomic_fetch_add(&sd->purging, 1, __ATOMIC_SEQ_CST);
+		soft_ask_purge(sv, hva);
+	}
 	hvm_os_spin_unlock(&sd->code_lock);
-	if (!(flags & P2M_PAGE_CODE) || (bits & ~old))
-		soft_take_writes(sv, gpa >> HVM_PAGE_SHIFT, p2m_range_hva(r, gpa & HVM_PAGE_MASK),
-				 !(flags & P2M_PAGE_CODE));
+	if (!(flags & P2M_PAGE_CODE))
+		soft_tlb_purge_writes(sv, hva);
+	soft_await_writers(sv, gpa >> HVM_PAGE_SHIFT);
+	if (!(flags & P2M_PAGE_CODE))
+		__atomic_fetch_sub(&sd->purging, 1, __ATOMIC_SEQ_CST);
 	return sv->serve_count == served;
 }
 

@@ -224,6 +224,7 @@ struct soft_domain {
 	struct hvm_os_mutex bus_lock;
 	struct hvm_os_mutex verify_lock; /* held while a vcpu runs a block both ways */
 	struct hvm_os_spinlock code_lock;
+	uint32_t purging; /* atomic: vcpus that have write entries of a page taken away */
 	struct soft_granules **granules; /* atomic pointers */
 	/* Stores into code pages that hit no code, by gfn: many of them cost the page its blocks.
 	 */

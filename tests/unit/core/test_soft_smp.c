@@ -141,10 +141,12 @@ static void soft_other_vcpus_see_patched_code(void **state)
 /*
  * All vcpus write a function into the same data page and call it: pages turn from data to code and
  * back on all of them at once, and who first decodes waits for who first decodes elsewhere.
+ * A bug that was: who decoded in a page that another had just marked did not wait until write
+ * entries were gone, its own included, and went on with the code that it wrote before.
  */
 GUEST(generate, 64,
       "mov $1, %edi; lock xadd %edi, 0x100000; imul $0x340, %edi, %ebp; add $0x200000, %ebp; xor %esi, %esi;"
-      "mov $2000, %ebx; 1: mov %ebx, %edx; and $7, %edx; shl $12, %edx; add %ebp, %edx; movb $0xb8, (%rdx);"
+      "mov $10000, %ebx; 1: mov %ebx, %edx; and $7, %edx; shl $12, %edx; add %ebp, %edx; movb $0xb8, (%rdx);"
       "mov %ebx, 1(%rdx); movb $0xc3, 5(%rdx); call *%rdx; sub %ebx, %eax; or %eax, %esi;"
       "incl 0x300(%rdx); dec %ebx; jnz 1b; mov %esi, %eax; out %eax, $0xf0; out %al, $0xf4");
 
@@ -161,7 +163,8 @@ static void soft_vcpus_may_generate_code_in_the_same_pages(void **state)
 	for (unsigned int i = 0; i < VCPUS; i++) {
 		assert_int_equal(r[i].result, 0);
 		for (unsigned int page = 0; page < 8; page++)
-			assert_int_equal(get32(g, 0x200000 + i * 0x340 + page * 4096 + 0x300), 250);
+			assert_int_equal(get32(g, 0x200000 + i * 0x340 + page * 4096 + 0x300),
+					 1250);
 	}
 }
 
