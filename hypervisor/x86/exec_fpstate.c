@@ -10,7 +10,7 @@
 #include "os/hvm_os.h"
 #include "x86/exec_sse.h"
 
-#define FX_BYTES	 512u
+#define FX_BYTES 512u
 
 /* Layout of the legacy region. */
 struct fx_image {
