@@ -95,23 +95,24 @@ bool soft_code_add(struct soft_vcpu *sv, const struct p2m_range *r, gpa_t gpa, u
 	const uint8_t *hva = p2m_range_hva(r, gpa & HVM_PAGE_MASK);
 	uint64_t *mask = soft_granule_mask(sd, gpa >> HVM_PAGE_SHIFT, true);
 	uint64_t served = sv->serve_count;
-	uint8_t flags;
+	bool first; /* code in this page */
 
 	hvm_os_spin_lock(&sd->code_lock);
-	flags = __atomic_fetch_or(p2m_range_flags(r, gpa), P2M_PAGE_CODE, __ATOMIC_SEQ_CST);
+	first = !(__atomic_fetch_or(p2m_range_flags(r, gpa), P2M_PAGE_CODE, __ATOMIC_SEQ_CST) &
+		  P2M_PAGE_CODE);
 	if (mask)
 		__atomic_fetch_or(mask, soft_granules_of(gpa, bytes), __ATOMIC_SEQ_CST);
 	/* Under the lock: who finds the page marked must find these requests, to wait for them too.
 	 */
-	if (!(flags & P2M_PAGE_CODE)) {
+	if (first) {
 		__atomic_fetch_add(&sd->purging, 1, __ATOMIC_SEQ_CST);
 		soft_ask_purge(sv, hva);
 	}
 	hvm_os_spin_unlock(&sd->code_lock);
-	if (!(flags & P2M_PAGE_CODE))
+	if (first)
 		soft_tlb_purge_writes(sv, hva);
 	soft_await_writers(sv, gpa >> HVM_PAGE_SHIFT);
-	if (!(flags & P2M_PAGE_CODE))
+	if (first)
 		__atomic_fetch_sub(&sd->purging, 1, __ATOMIC_SEQ_CST);
 	return sv->serve_count == served;
 }
