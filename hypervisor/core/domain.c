@@ -7,6 +7,7 @@
 
 #include "core/domain.h"
 #include "devices/chips.h"
+#include "x86/host_model.h"
 
 /* -- time -------------------------------------------------------------------------------------- */
 
@@ -271,6 +272,18 @@ static int domain_build(struct domain *d, const struct hvm_function_table *ops)
 	for (unsigned int i = 0; i < d->config.vcpus && !rc; i++)
 		rc = vcpu_create(d, i);
 	return rc;
+}
+
+int domain_check_host(const struct domain *d, const char *engine, const struct host_features *f)
+{
+	const char *lacks = host_lacks_model(d->config.cpu_model, f);
+
+	if (!lacks)
+		return 0;
+	hvm_os_log(HVM_LOG_ERROR,
+		   "%s: CPU model hvm-v%u on the %s engine: this host's processor has no %s",
+		   d->name, d->config.cpu_model - HVM_CPU_V1 + 1, engine, lacks);
+	return -HVM_ENODEV;
 }
 
 int domain_create(const struct hvm_domain_config *cfg, const struct hvm_function_table *ops,

@@ -270,6 +270,14 @@ bool hvm_hypercall(struct vcpu *v, unsigned int cpl, bool paging, uint64_t gpr[1
 /* -- core/domain.c: the object ------------------------------------------------------------------
  */
 
+struct host_features;
+
+/*
+ * domain_check_host - 0 when the host of @f can be the domain's CPU model on @engine (its name, for
+ * the log); else -HVM_ENODEV, with the missing feature logged.
+ */
+int domain_check_host(const struct domain *d, const char *engine, const struct host_features *f);
+
 /* As hvm_domain_create(), on a given vendor (tests: a fake one). */
 int domain_create(const struct hvm_domain_config *cfg, const struct hvm_function_table *ops,
 		  struct domain **ret);

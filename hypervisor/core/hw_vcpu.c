@@ -123,16 +123,8 @@ void hw_vcpu_reset(struct vcpu *v, bool init)
 int hw_check_model(const struct domain *d, const char *engine)
 {
 	const struct host_features f = host_features_read();
-	const char *lacks = NULL;
 
-	if (d->config.cpu_model >= HVM_CPU_V3)
-		lacks = host_lacks_model(d->config.cpu_model, &f);
-	if (!lacks)
-		return 0;
-	hvm_os_log(HVM_LOG_ERROR,
-		   "%s: CPU model hvm-v%u on the %s engine: this host's processor has no %s",
-		   d->name, d->config.cpu_model - HVM_CPU_V1 + 1, engine, lacks);
-	return -HVM_ENODEV;
+	return d->config.cpu_model >= HVM_CPU_V3 ? domain_check_host(d, engine, &f) : 0;
 }
 
 #define HW_XSTATE (HVM_XSTATE_X87 | HVM_XSTATE_SSE | HVM_XSTATE_AVX)

@@ -259,14 +259,8 @@ static const struct x86_cpu_env soft_env = {
 static int soft_check_host(const struct domain *d)
 {
 	const struct host_features f = host_features_read();
-	const char *missing = host_lacks_model(d->config.cpu_model, &f);
 
-	if (!missing)
-		return 0;
-	hvm_os_log(HVM_LOG_ERROR,
-		   "%s: CPU model hvm-v%u on the soft engine: this host's processor has no %s",
-		   d->name, d->config.cpu_model - HVM_CPU_V1 + 1, missing);
-	return -HVM_ENODEV;
+	return domain_check_host(d, "soft", &f);
 }
 
 static int soft_domain_init(struct domain *d)
